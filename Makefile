@@ -1,0 +1,122 @@
+# The developers' door: `make help` lists what it opens. Needs GNU make, a C compiler and Python 3.11+.
+
+PYTHON ?= python3
+VENV ?= .venv
+CC ?= cc
+CXX ?= c++
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # one pip at a time in one environment
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+STAMPS := $(VENV)/.stamps
+FLAVOUR := $(or $(BCELOGITS_BUILD),release)
+INSTALLED := $(STAMPS)/installed-$(FLAVOUR)
+
+# Folders are listed too: their times tell that a file has gone.
+SOURCES := pyproject.toml setup.py \
+  $(shell find csrc src/bcelogits \( -name __pycache__ -o -path src/bcelogits/include \) -prune \
+          -o \( -type d -o -name '*.[ch]' -o -name '*.py' -o -name '*.py[ix]' -o -name '*.pxd' \
+          -o -name py.typed \) -print)
+
+C_SOURCES := $(wildcard csrc/*.c csrc/isa/*.c)
+C_WARNINGS := -Wall -Wextra -Wconversion -Werror
+C_LINT := -std=c11 -O2 -ffp-contract=off $(C_WARNINGS) -Icsrc/include
+# gcc and clang disagree about what deserves a warning: ask both where both are.
+C_COMPILERS := $(sort $(CC) $(notdir $(shell command -v clang)))
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@echo
+	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, asan, ubsan or"
+	@echo "werror the build; PEERS=1 adds PyTorch, scikit-learn and SciPy to the tests; PYTEST_ARGS goes to pytest."
+
+# ---- the environment ----------------------------------------------------------------------------
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "bcelogits needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# requirements NAME: one requirement per line, from pyproject.toml, their only home.
+requirements = $(PY) -c 'import sys, tomllib; \
+  tables = tomllib.load(open("pyproject.toml", "rb")); \
+  lists = {"build": tables["build-system"]["requires"] + tables["project"]["dependencies"], \
+           **tables["project"]["optional-dependencies"]}; \
+  print(*lists[sys.argv[1]], sep="\n")' $(1)
+
+$(STAMPS)/build $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/%: pyproject.toml | $(PY)
+	@mkdir -p $(STAMPS)
+	@$(call requirements,$*) > $@.txt
+	$(PIP) install -q -r $@.txt
+	@touch $@
+
+# PyTorch goes first and alone, so that nothing else chooses its version.
+$(STAMPS)/peers: pyproject.toml | $(PY)
+	@mkdir -p $(STAMPS)
+	@$(call requirements,peers) > $@.txt
+	$(PIP) install -q $$(grep '^torch==' $@.txt)
+	$(PIP) install -q -r $@.txt
+	@touch $@
+
+# Installed as users have it, not editable: the tests see what a wheel holds. Objects are kept under
+# build/; the rest goes, lest a deleted module live on. The stamp bears the time of the start: what is
+# edited meanwhile is newer.
+$(INSTALLED): $(SOURCES) $(STAMPS)/build
+	@touch $(STAMPS)/started && mkdir -p build && find build -path '*/lib.*' -type f ! -name '*.so' -delete
+	$(PIP) install -q --no-build-isolation --no-deps --force-reinstall .
+	@rm -f $(STAMPS)/installed-* && mv $(STAMPS)/started $@
+
+# ---- what users and developers run --------------------------------------------------------------
+
+.PHONY: build score test test-c test-isa exhaustive bench wheels lint lint-python lint-c clean
+
+build: $(INSTALLED) ## build and install the package into .venv
+
+score: $(INSTALLED) $(STAMPS)/cli ## score the committed predictions of real flights, by carrier
+	$(VENV)/bin/bcelogits score examples/flights.parquet --logit logit --target target --by carrier
+
+test: test-c $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(if $(PEERS),$(STAMPS)/peers) ## run every test; skips are listed with their reason
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-c: ## run the tests of the C core, without Python
+	$(MAKE) -C tests/c
+
+test-isa: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## run the Python tests on each instruction set this processor has
+	@for isa in $$($(PY) -c 'import bcelogits; print(*bcelogits.supported_isas())'); do \
+	  echo "BCELOGITS_ISA=$$isa"; BCELOGITS_ISA=$$isa $(PY) -m pytest $(PYTEST_ARGS) || exit 1; \
+	done
+
+exhaustive: ## check every float32 logit (long)
+	$(MAKE) -C tests/c exhaustive
+
+bench: $(INSTALLED) ## measure speed, beside the peers that are installed
+	$(PY) benchmarks/loss.py
+
+wheels: $(STAMPS)/build ## build the sdist, and from it the wheel for this machine, into dist/
+	$(PIP) install -q build twine
+	rm -rf dist
+	$(PY) -m build
+	$(PY) -m twine check --strict dist/*
+
+lint: lint-c lint-python ## check style, types and C warnings
+
+lint-python: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/dev
+	$(PY) -m ruff check
+	$(PY) -m mypy
+
+lint-c:
+	@set -e; for cc in $(C_COMPILERS); do for source in $(C_SOURCES); do \
+	  echo "$$cc $$source"; $$cc $(C_LINT) -c $$source -o /dev/null; \
+	done; done
+	@echo "bcelogits.h alone, as C99 and as C++11"
+	@echo '#include "bcelogits.h"' | $(CC) -std=c99 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c -
+	@echo '#include "bcelogits.h"' | $(CXX) -std=c++11 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c++ -
+
+clean: ## remove what was built; .venv stays
+	rm -rf build dist src/*.egg-info src/bcelogits/include src/bcelogits/*.so .mypy_cache .pytest_cache .ruff_cache
+	$(MAKE) -C tests/c clean

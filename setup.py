@@ -1,0 +1,86 @@
+"""Build the extension module. Everything that can be said without code is in pyproject.toml.
+
+BCELOGITS_BUILD chooses the flavour: release (the default), debug, asan, ubsan or werror. Each has
+its own folder under build/.
+"""
+
+import os
+import re
+import sys
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+HEADER = Path("csrc/include/bcelogits.h")
+
+FLAVOURS = {
+    "release": ["-O3", "-g0"],
+    "debug": ["-O0", "-g3", "-UNDEBUG"],
+    "asan": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address"],
+    "ubsan": ["-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover=undefined"],
+    "werror": ["-O3", "-g0", "-Wall", "-Wextra", "-Werror"],
+}
+# The caller's CFLAGS come first on the command line: undo what would change a result.
+COMMON = ["-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden"]
+FLAVOUR = os.environ.get("BCELOGITS_BUILD") or "release"
+if FLAVOUR not in FLAVOURS:
+    sys.exit(f"BCELOGITS_BUILD={FLAVOUR!r} is unknown; choose one of {', '.join(FLAVOURS)}")
+
+
+def version() -> str:
+    """Return the version that the macros of the public header state."""
+    macros = dict(re.findall(r"#define BCELOGITS_VERSION_(\w+) +(\d+)", HEADER.read_text("utf-8")))
+    return "{MAJOR}.{MINOR}.{PATCH}".format_map(macros)
+
+
+class BuildExt(build_ext):
+    """Choose the flags once the compiler is known."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.cython_c_in_temp = True
+
+    def build_extensions(self):
+        if self.compiler.compiler_type == "msvc":
+            compile_args, link_args = ["/O2", "/fp:precise"], []
+        else:
+            compile_args = COMMON + FLAVOURS[FLAVOUR]
+            # The linker too heeds -ffast-math (it flips flush-to-zero at load time) and -fsanitize.
+            link_args = [*compile_args]
+            if sys.platform == "linux":
+                link_args += ["-Wl,-z,relro,-z,now"]
+        for extension in self.extensions:
+            extension.extra_compile_args = compile_args
+            extension.extra_link_args = link_args
+        super().build_extensions()
+
+
+class BuildPy(build_py):
+    """Put the public C header into the package; an editable install has it in src."""
+
+    def run(self):
+        super().run()
+        root = "src" if self.editable_mode else self.build_lib
+        folder = os.path.join(root, "bcelogits", "include")
+        self.mkpath(folder)
+        self.copy_file(str(HEADER), folder)
+
+
+setup(
+    version=version(),
+    ext_modules=[
+        Extension(
+            "bcelogits._core",
+            sources=["src/bcelogits/_core.pyx", *sorted(glob("csrc/*.c") + glob("csrc/isa/*.c"))],
+            depends=sorted(glob("csrc/**/*.h", recursive=True) + glob("src/bcelogits/*.pxd")),
+            include_dirs=["csrc/include", np.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        )
+    ],
+    cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
+    options={"build": {"build_base": f"build/{FLAVOUR}"}},
+)

@@ -1,0 +1,21 @@
+"""What every test shares: the report's header and the profiles of hypothesis."""
+
+import os
+
+import hypothesis
+import pytest
+
+# No test depends on time. In CI the examples are always the same: a failure is the change's.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("repeatable" if os.environ.get("CI") else "local")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which build is tested, and on which instruction set."""
+    import bcelogits
+
+    return (
+        f"bcelogits {bcelogits.__version__} from {os.path.dirname(bcelogits.__file__)}, "
+        f"instruction set {bcelogits.active_isa()} of {', '.join(bcelogits.supported_isas())}"
+    )
