@@ -40,7 +40,7 @@ help: ## list the targets
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "bcelogits needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --upgrade-deps $(VENV)
 
 # requirements NAME: one requirement per line, from pyproject.toml, their only home.
 requirements = $(PY) -c 'import sys, tomllib; \
