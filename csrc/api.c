@@ -1,0 +1,410 @@
+/* The functions of bcelogits.h: each sets up a pass, or two, and rounds the result. */
+#include "convert.h"
+#include "plan.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *bcel_status_text(bcel_status status)
+{
+    switch (status) {
+    case BCEL_OK: return "success";
+    case BCEL_TARGET_OUT_OF_RANGE: return "a target is outside [0, 1]";
+    case BCEL_INVALID_ARGUMENT: return "invalid argument";
+    case BCEL_UNKNOWN_ISA: return "unknown instruction set";
+    case BCEL_UNSUPPORTED_ISA: return "instruction set not supported by this processor";
+    }
+    return "unknown status";
+}
+
+const char *bcel_version(void)
+{
+    return BCELOGITS_VERSION;
+}
+
+int bcel_abi_version(void)
+{
+    return BCELOGITS_ABI_VERSION;
+}
+
+void bcel_call_init(bcel_call *call)
+{
+    memset(call, 0, sizeof *call);
+    call->flags = BCEL_CHECK;
+}
+
+static bcel_pass pass_for(bcel_task task, int writes)
+{
+    bcel_pass pass;
+    memset(&pass, 0, sizeof pass);
+    pass.task = task;
+    pass.writes = writes;
+    pass.uses_target = 1;
+    pass.uses_weight = 1;
+    pass.uses_pos_weight = 1;
+    pass.weight_factor = 1;
+    pass.factor.hi = 1;
+    return pass;
+}
+
+/* The loss of a constant target, of the logit alone. */
+static bcel_pass pass_of_logit(bcel_task task, double target)
+{
+    bcel_pass pass = pass_for(task, 1);
+    pass.uses_target = 0;
+    pass.target = target;
+    pass.uses_weight = 0;
+    pass.uses_pos_weight = 0;
+    return pass;
+}
+
+/* Derivatives by target, weight and pos_weight as passes of one output or of a sum. */
+static bcel_pass pass_for_grad(bcel_function function, int sums, double label_smoothing)
+{
+    bcel_pass pass = pass_for(sums ? BCEL_TASK_SUM : BCEL_TASK_LOSS, !sums);
+    pass.uses_grad_output = 1;
+    if (function == BCEL_GRAD_TARGET) {
+        pass.task = BCEL_TASK_GRAD_TARGET;
+        pass.weight_factor = 1 - label_smoothing;
+    } else if (function == BCEL_GRAD_WEIGHT) {
+        pass.uses_weight = 0;
+    } else {
+        pass.uses_pos_weight = 0;
+        pass.target_is_weight = 1;
+    }
+    return pass;
+}
+
+static int is_grad_of_parameter(bcel_function function)
+{
+    return function == BCEL_GRAD_TARGET || function == BCEL_GRAD_WEIGHT || function == BCEL_GRAD_POS_WEIGHT;
+}
+
+static bcel_status run_all(const bcel_plan *plan, const bcel_pass *pass, bcel_totals *totals)
+{
+    return bcel_plan_run(plan, pass, 0, plan->n, totals);
+}
+
+bcel_status bcel_map(bcel_function function, const bcel_call *call, const bcel_output *outputs)
+{
+    bcel_pass pass;
+    switch (function) {
+    case BCEL_LOSS: pass = pass_for(BCEL_TASK_LOSS, 1); break;
+    case BCEL_GRAD: pass = pass_for(BCEL_TASK_GRAD, 1); pass.uses_grad_output = 1; break;
+    case BCEL_GRAD_TARGET:
+    case BCEL_GRAD_WEIGHT:
+    case BCEL_GRAD_POS_WEIGHT: pass = pass_for_grad(function, 0, call->label_smoothing); break;
+    case BCEL_LOSS_AND_GRAD: pass = pass_for(BCEL_TASK_LOSS_GRAD, 2); pass.scales_grad = 1; break;
+    case BCEL_GRAD_AND_HESS: pass = pass_for(BCEL_TASK_GRAD_HESS, 2); pass.uses_grad_output = 1; break;
+    case BCEL_SIGMOID: pass = pass_of_logit(BCEL_TASK_GRAD, 0); break;
+    case BCEL_LOG_SIGMOID: pass = pass_of_logit(BCEL_TASK_LOSS, 1); pass.weight_factor = -1; break;
+    case BCEL_SOFTPLUS: pass = pass_of_logit(BCEL_TASK_LOSS, 0); break;
+    default: return BCEL_INVALID_ARGUMENT;
+    }
+    bcel_plan plan;
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_ANY, outputs, pass.writes, pass.uses_target);
+    return status == BCEL_OK ? run_all(&plan, &pass, NULL) : status;
+}
+
+/* ---- reductions ---------------------------------------------------------------------------------- */
+
+static bcel_scaled scaled(double value)
+{
+    bcel_scaled r = { { value, 0 }, 0 };
+    return r;
+}
+
+/* What a reduction divides by: 1, the number of counted elements, or the sum of their weights. */
+static bcel_scaled divisor(bcel_reduction reduction, const bcel_plan *plan, uint64_t count, const bcel_total *weight)
+{
+    if (reduction == BCEL_SUM) return scaled(1);
+    if (reduction == BCEL_MEAN || plan->weight.layout == BCEL_ABSENT) return scaled((double)count);
+    return bcel_total_value(weight);
+}
+
+/* A pass for the loss that also sums what the reduction needs. */
+static bcel_pass pass_for_reduction(bcel_task task, int writes, bcel_reduction reduction)
+{
+    bcel_pass pass = pass_for(task, writes);
+    pass.sums_weights = reduction == BCEL_WEIGHTED_MEAN;
+    return pass;
+}
+
+/* Steps through the indices of the first `kept` dimensions and moves a plan for the rest along with them. */
+typedef struct {
+    int kept;
+    const size_t *shape;
+    size_t index[BCEL_MAX_DIMS];
+    ptrdiff_t strides[BCEL_OPERANDS][BCEL_MAX_DIMS];
+    ptrdiff_t out_strides[BCEL_MAX_DIMS];
+    char *out;
+    bcel_dtype out_dtype;
+    int out_swapped;
+    size_t left;
+} kept_walk;
+
+static void packed_strides(ptrdiff_t *strides, int ndim, const size_t *shape, size_t size)
+{
+    ptrdiff_t stride = (ptrdiff_t)size;
+    for (int d = ndim - 1; d >= 0; --d) {
+        strides[d] = stride;
+        stride *= (ptrdiff_t)shape[d];
+    }
+}
+
+static bcel_status kept_walk_init(kept_walk *walk, int kept, const bcel_call *call, const bcel_output *output)
+{
+    if (kept < 0 || kept > call->ndim || call->ndim > BCEL_MAX_DIMS || !bcel_dtype_is_float(output->dtype))
+        return BCEL_INVALID_ARGUMENT;
+    const bcel_operand *operands[BCEL_OPERANDS];
+    bcel_call_operands(call, operands);
+    walk->kept = kept;
+    walk->shape = call->shape;
+    walk->left = 1;
+    for (int d = 0; d < kept; ++d) {
+        walk->index[d] = 0;
+        walk->left *= call->shape[d];
+    }
+    for (int i = 0; kept && i < BCEL_OPERANDS; ++i) {
+        const bcel_operand *o = operands[i];
+        if (o->strides)
+            memcpy(walk->strides[i], o->strides, (size_t)kept * sizeof(ptrdiff_t));
+        else
+            packed_strides(walk->strides[i], call->ndim, call->shape, o->data ? bcel_dtype_size(o->dtype) : 0);
+    }
+    size_t size = bcel_dtype_size(output->dtype);
+    if (output->strides)
+        memcpy(walk->out_strides, output->strides, (size_t)kept * sizeof(ptrdiff_t));
+    else
+        packed_strides(walk->out_strides, kept, call->shape, size);
+    walk->out = output->data;
+    walk->out_dtype = output->dtype;
+    walk->out_swapped = output->swapped;
+    if (walk->left && !walk->out) return BCEL_INVALID_ARGUMENT;
+    return BCEL_OK;
+}
+
+static void write_value(char *to, bcel_dtype dtype, int swapped, bcel_pair value)
+{
+    unsigned char element[8];
+    size_t size = bcel_dtype_size(dtype);
+    double aligned;
+    bcel_from_pair(dtype, &aligned, &value);
+    memcpy(element, &aligned, size);
+    if (swapped) bcel_swap_bytes(element, size, 1);
+    memcpy(to, element, size);
+}
+
+/* Writes a result and moves on to the next index. */
+static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
+{
+    write_value(walk->out, walk->out_dtype, walk->out_swapped, value);
+    --walk->left;
+    ptrdiff_t offsets[BCEL_OPERANDS] = { 0 };
+    for (int d = walk->kept - 1; d >= 0; --d) {
+        int wraps = ++walk->index[d] == walk->shape[d];
+        ptrdiff_t steps = wraps ? 1 - (ptrdiff_t)walk->shape[d] : 1;
+        for (int i = 0; i < BCEL_OPERANDS; ++i) offsets[i] += steps * walk->strides[i][d];
+        walk->out += steps * walk->out_strides[d];
+        if (!wraps) break;
+        walk->index[d] = 0;
+    }
+    if (walk->left) bcel_plan_move(plan, offsets);
+}
+
+bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *call, const bcel_output *output)
+{
+    kept_walk walk;
+    bcel_plan plan;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+    bcel_status status = kept_walk_init(&walk, kept, call, output);
+    if (status != BCEL_OK) return status;
+    status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
+    while (status == BCEL_OK && walk.left) {
+        bcel_totals totals;
+        bcel_totals_init(&totals);
+        status = run_all(&plan, &pass, &totals);
+        if (status != BCEL_OK) break;
+        bcel_scaled by = divisor(reduction, &plan, totals.count, &totals.weight);
+        kept_walk_next(&walk, &plan, bcel_divide(bcel_total_value(&totals.loss), by));
+    }
+    return status;
+}
+
+/* scale / (what the reduction divides by), known before the pass that needs it. */
+static bcel_pair scale_of_reduction(bcel_reduction reduction, double scale, const bcel_plan *plan)
+{
+    uint64_t count = plan->n;
+    bcel_total weight;
+    bcel_total_init(&weight);
+    if (reduction != BCEL_SUM) bcel_plan_count(plan, &count, reduction == BCEL_WEIGHTED_MEAN ? &weight : NULL);
+    return bcel_divide(scaled(scale), divisor(reduction, plan, count, &weight));
+}
+
+bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bcel_call *call,
+                                const bcel_output *value, const bcel_output *grad)
+{
+    if (!value->data || !bcel_dtype_is_float(value->dtype)) return BCEL_INVALID_ARGUMENT;
+    bcel_plan plan;
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, 1, 1);
+    if (status != BCEL_OK) return status;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM_GRAD, 1, reduction);
+    pass.factor = scale_of_reduction(reduction, scale, &plan);
+    bcel_totals totals;
+    bcel_totals_init(&totals);
+    status = run_all(&plan, &pass, &totals);
+    if (status != BCEL_OK) return status;
+    bcel_scaled by = divisor(reduction, &plan, totals.count, &totals.weight);
+    write_value(value->data, value->dtype, value->swapped, bcel_divide(bcel_total_value(&totals.loss), by));
+    return BCEL_OK;
+}
+
+/* The sum of a derivative over all dimensions but the first `kept`, minus `offset` for each element, times factor. */
+static bcel_status sum_grad(bcel_function function, int kept, const bcel_call *call, const bcel_output *output,
+                            bcel_pair offset, bcel_pair factor)
+{
+    kept_walk walk;
+    bcel_plan plan;
+    bcel_status status = kept_walk_init(&walk, kept, call, output);
+    if (status != BCEL_OK) return status;
+    bcel_pass pass = pass_for_grad(function, 1, call->label_smoothing);
+    status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
+    while (status == BCEL_OK && walk.left) {
+        bcel_totals totals;
+        bcel_totals_init(&totals);
+        status = run_all(&plan, &pass, &totals);
+        if (status != BCEL_OK) break;
+        bcel_scaled sum = bcel_total_value(&totals.loss);
+        if (offset.hi != 0) {
+            bcel_scaled minus_count = scaled(-(double)totals.count);
+            bcel_pair taken = bcel_scaled_multiply(minus_count, offset);
+            sum.value = bcel_pair_add(sum.value, taken);
+        }
+        kept_walk_next(&walk, &plan, bcel_scaled_multiply(sum, factor));
+    }
+    return status;
+}
+
+bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call, const bcel_output *output)
+{
+    bcel_pair none = { 0, 0 }, one = { 1, 0 };
+    if (!is_grad_of_parameter(function)) return BCEL_INVALID_ARGUMENT;
+    if (kept == call->ndim) return bcel_map(function, call, output);
+    if (function == BCEL_GRAD_TARGET) return BCEL_INVALID_ARGUMENT;
+    return sum_grad(function, kept, call, output, none, one);
+}
+
+bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, double scale, int kept,
+                             const bcel_call *call, const bcel_output *output)
+{
+    if (!is_grad_of_parameter(function)) return BCEL_INVALID_ARGUMENT;
+    bcel_call without = *call;
+    memset(&without.grad_output, 0, sizeof without.grad_output);
+    bcel_plan plan;
+    bcel_status status = bcel_plan_init(&plan, &without, 0, BCEL_ORDER_SUM, NULL, 0, 1);
+    if (status != BCEL_OK) return status;
+
+    /* d (S / W) / dw = (d S / dw - S / W) / W: the mean itself is part of it. */
+    int subtracts_value = reduction == BCEL_WEIGHTED_MEAN && function == BCEL_GRAD_WEIGHT;
+    bcel_pair value = { 0, 0 };
+    if (subtracts_value) {
+        bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+        bcel_totals totals;
+        bcel_totals_init(&totals);
+        status = run_all(&plan, &pass, &totals);
+        if (status != BCEL_OK) return status;
+        value = bcel_divide(bcel_total_value(&totals.loss), divisor(reduction, &plan, totals.count, &totals.weight));
+    }
+    bcel_pair factor = scale_of_reduction(reduction, scale, &plan);
+    if (kept < call->ndim || subtracts_value) {
+        if (function == BCEL_GRAD_TARGET) return BCEL_INVALID_ARGUMENT;
+        return sum_grad(function, kept, &without, output, value, factor);
+    }
+    status = bcel_plan_init(&plan, &without, 0, BCEL_ORDER_ANY, output, 1, 1);
+    if (status != BCEL_OK) return status;
+    bcel_pass pass = pass_for_grad(function, 0, call->label_smoothing);
+    pass.weight_factor *= factor.hi;
+    return run_all(&plan, &pass, NULL);
+}
+
+/* ---- streams ------------------------------------------------------------------------------------- */
+
+void bcel_accumulator_init(bcel_accumulator *accumulator)
+{
+    memset(accumulator, 0, sizeof *accumulator);
+}
+
+bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
+                            size_t last_block)
+{
+    bcel_plan plan;
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_C, NULL, 0, 1);
+    if (status != BCEL_OK) return status;
+    size_t blocks = plan.n / BCEL_BLOCK + (plan.n % BCEL_BLOCK != 0);
+    if (last_block > blocks) last_block = blocks;
+    if (first_block >= last_block) return BCEL_OK;
+    size_t end = last_block == blocks ? plan.n : last_block * BCEL_BLOCK;
+    bcel_pass pass = pass_for(BCEL_TASK_SUM, 0);
+    pass.sums_weights = 1;
+    pass.sums_positives = 1;
+    bcel_totals totals;
+    bcel_totals_init(&totals);
+    status = bcel_plan_run(&plan, &pass, first_block * BCEL_BLOCK, end, &totals);
+    if (status != BCEL_OK) return status;
+    bcel_total_into(&totals.loss, &accumulator->loss);
+    bcel_total_into(&totals.positive, &accumulator->positive);
+    if (plan.weight.layout == BCEL_ABSENT)
+        bcel_exact_add(&accumulator->weight, (double)totals.count);
+    else
+        bcel_total_into(&totals.weight, &accumulator->weight);
+    accumulator->count += totals.count;
+    return BCEL_OK;
+}
+
+void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other)
+{
+    bcel_exact_merge(&accumulator->loss, &other->loss);
+    bcel_exact_merge(&accumulator->weight, &other->weight);
+    bcel_exact_merge(&accumulator->positive, &other->positive);
+    accumulator->count += other->count;
+}
+
+bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_reduction reduction,
+                                    const bcel_output *output)
+{
+    if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    bcel_scaled by = reduction == BCEL_SUM    ? scaled(1)
+                     : reduction == BCEL_MEAN ? scaled((double)accumulator->count)
+                                              : bcel_exact_value(&accumulator->weight);
+    write_value(output->data, output->dtype, output->swapped, bcel_divide(bcel_exact_value(&accumulator->loss), by));
+    return BCEL_OK;
+}
+
+/* ---- looking at operands ------------------------------------------------------------------------- */
+
+size_t bcel_find_bad_target(const bcel_call *call)
+{
+    bcel_call targets = *call;
+    targets.input = call->target;
+    bcel_plan plan;
+    if (bcel_plan_init(&plan, &targets, 0, BCEL_ORDER_C, NULL, 0, 1) != BCEL_OK) return SIZE_MAX;
+    size_t bad = bcel_plan_find_bad_target(&plan);
+    return bad < plan.n ? bad : SIZE_MAX;
+}
+
+size_t bcel_find_negative(int ndim, const size_t *shape, const bcel_operand *operand)
+{
+    if (ndim < 0 || ndim > BCEL_MAX_DIMS || !bcel_dtype_size(operand->dtype)) return SIZE_MAX;
+    size_t n = 1;
+    for (int d = 0; d < ndim; ++d) n *= shape[d];
+    bcel_view view;
+    bcel_view_init(&view, operand->data, operand->strides, operand->dtype, operand->swapped, ndim, shape, NULL);
+    double raw[BCEL_CHUNK], values[BCEL_CHUNK];
+    for (size_t start = 0; operand->data && start < n; start += BCEL_CHUNK) {
+        size_t m = n - start < BCEL_CHUNK ? n - start : BCEL_CHUNK;
+        bcel_to_real(BCEL_DOUBLE, values, view.dtype, bcel_view_read(&view, start, m, raw), m);
+        for (size_t i = 0; i < m; ++i)
+            if (!(values[i] >= 0)) return start + i;
+    }
+    return SIZE_MAX;
+}

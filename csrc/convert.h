@@ -1,0 +1,42 @@
+/* Element types: what they are, and contiguous arrays of them to and from the two precisions computed in. Private
+ * to the library. */
+#ifndef BCEL_CONVERT_H
+#define BCEL_CONVERT_H
+
+#include "kernels.h"
+
+/* Bytes of an element, or 0 for an unknown type. */
+size_t bcel_dtype_size(bcel_dtype dtype);
+int bcel_dtype_is_float(bcel_dtype dtype);
+
+/* The type computed in. */
+bcel_dtype bcel_real_dtype(bcel_precision precision);
+
+/* n elements, aligned, native byte order; `to` holds floats or doubles. Exact, but for doubles and integers of more than
+ * 24 or 53 bits, which are rounded to nearest. */
+void bcel_to_real(bcel_precision precision, void *to, bcel_dtype dtype, const void *from, size_t n);
+
+/* y (1 - a) + a / 2 and 1 minus it, each rounded to the precision from a computation in double. */
+void bcel_targets_to_real(bcel_precision precision, void *y, void *q, double a, bcel_dtype dtype, const void *from,
+                          size_t n);
+
+/* q = 1 - y. */
+void bcel_complement(bcel_precision precision, void *q, const void *y, size_t n);
+
+/* Rounded once, to nearest, ties to even; `from` and `to` must not overlap. */
+void bcel_from_real(bcel_precision precision, bcel_dtype dtype, void *to, const void *from, size_t n);
+
+/* One value rounded once: hi + lo to any floating type. */
+struct bcel_pair;
+void bcel_from_pair(bcel_dtype dtype, void *to, const struct bcel_pair *value);
+
+/* Index of the first element outside [0, 1] among those with keep[i] != 0 (all if keep is NULL), or n. */
+size_t bcel_first_out_of_range(bcel_dtype dtype, const void *from, const unsigned char *keep, size_t n);
+
+/* keep[i] = 0 where the element equals the value. */
+void bcel_clear_equal_float(bcel_dtype dtype, const void *from, double value, unsigned char *keep, size_t n);
+void bcel_clear_equal_int(bcel_dtype dtype, const void *from, int64_t value, unsigned char *keep, size_t n);
+
+void bcel_swap_bytes(void *data, size_t size, size_t n);
+
+#endif

@@ -1,0 +1,242 @@
+/* bcelogits: binary cross entropy with logits.
+ *
+ *     loss(x, y) = w * (p * y * log(1 + exp(-x)) + (1 - y) * log(1 + exp(x)))
+ *
+ * x is a logit, y its target in [0, 1], w a weight and p the weight of positives. This library computes
+ * the loss of arrays, its sums and means, and its derivatives.
+ *
+ * What it promises
+ *   - Relative accuracy for every finite logit: hard targets without weights within 1 ULP, soft targets
+ *     or weights within 3 ULP; sums and means within the same bound at any length.
+ *   - The same bits on every processor with a fused multiply-add, for any alignment and any split of the
+ *     work at multiples of BCEL_BLOCK elements.
+ *   - No allocation, no lock, no thread, no errno; the floating-point environment is not changed. The only
+ *     global state is the choice of an instruction set, made once.
+ *   - No byte outside the arguments is read or written. An output may be the very same memory as an
+ *     operand (same address, strides and type); any other overlap is the caller's error.
+ *
+ * How it is used
+ *   Describe the operands in a bcel_call, start from bcel_call_init, then hand it to one of
+ *   bcel_map (arrays out), bcel_reduce (sums and means) or bcel_accumulate (streams, threads).
+ *
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#ifndef BCELOGITS_H
+#define BCELOGITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BCELOGITS_VERSION_MAJOR 0
+#define BCELOGITS_VERSION_MINOR 1
+#define BCELOGITS_VERSION_PATCH 0
+#define BCELOGITS_VERSION "0.1.0"
+
+/* Raised whenever a struct or the meaning of a function changes. */
+#define BCELOGITS_ABI_VERSION 1
+
+#if defined(_WIN32) && defined(BCELOGITS_SHARED)
+#  if defined(BCELOGITS_BUILDING)
+#    define BCEL_API __declspec(dllexport)
+#  else
+#    define BCEL_API __declspec(dllimport)
+#  endif
+#elif defined(__GNUC__) && defined(BCELOGITS_SHARED)
+#  define BCEL_API __attribute__((visibility("default")))
+#else
+#  define BCEL_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sums are formed over blocks of this many elements; work split at its multiples keeps every bit. */
+#define BCEL_BLOCK 4096
+
+#define BCEL_MAX_DIMS 64
+
+/* ---- status ------------------------------------------------------------------------------------ */
+
+typedef enum bcel_status {
+    BCEL_OK = 0,
+    BCEL_TARGET_OUT_OF_RANGE = 1, /* a counted target is outside [0, 1] or NaN; see bcel_find_bad_target */
+    BCEL_INVALID_ARGUMENT = 2,    /* a missing operand, an unknown dtype, too many dimensions, ... */
+    BCEL_UNKNOWN_ISA = 3,         /* no instruction set of this name is built in */
+    BCEL_UNSUPPORTED_ISA = 4      /* built in, but this processor cannot run it */
+} bcel_status;
+
+BCEL_API const char *bcel_status_text(bcel_status status);
+
+/* The version of the library that is linked, to compare with the macros above. */
+BCEL_API const char *bcel_version(void);
+BCEL_API int bcel_abi_version(void);
+
+/* ---- operands ---------------------------------------------------------------------------------- */
+
+typedef enum bcel_dtype {
+    BCEL_FLOAT32 = 1,
+    BCEL_FLOAT64 = 2,
+    BCEL_FLOAT16 = 3,
+    BCEL_BFLOAT16 = 4,
+    BCEL_BOOL = 5, /* one byte, any value but 0 is true */
+    BCEL_INT8 = 6,
+    BCEL_UINT8 = 7,
+    BCEL_INT16 = 8,
+    BCEL_UINT16 = 9,
+    BCEL_INT32 = 10,
+    BCEL_UINT32 = 11,
+    BCEL_INT64 = 12,
+    BCEL_UINT64 = 13
+} bcel_dtype;
+
+/* A view of an array: one stride in bytes for each dimension of the call, 0 where it is broadcast.
+ * Any alignment. data == NULL: absent. strides == NULL: contiguous in C order. */
+typedef struct bcel_operand {
+    const void *data;
+    const ptrdiff_t *strides;
+    bcel_dtype dtype;
+    int swapped; /* not 0: stored in the other byte order */
+} bcel_operand;
+
+typedef struct bcel_output {
+    void *data;
+    const ptrdiff_t *strides;
+    bcel_dtype dtype; /* one of the four floating types */
+    int swapped;
+} bcel_output;
+
+enum {
+    BCEL_CHECK = 1,          /* a target outside [0, 1] is an error */
+    BCEL_IGNORE_FLOAT = 2,   /* leave out elements whose target equals ignore_float */
+    BCEL_IGNORE_INT = 4,     /* leave out elements whose target equals ignore_int */
+    BCEL_COMPUTE_FLOAT64 = 8 /* compute in double whatever the dtype of input */
+};
+
+/* Everything a computation reads. All arithmetic is in double if input is FLOAT64, an integer or BOOL, or
+ * with BCEL_COMPUTE_FLOAT64; otherwise in float, where weights are rounded to float, and FLOAT64 targets
+ * to the pair y and 1 - y. */
+typedef struct bcel_call {
+    int ndim;
+    const size_t *shape; /* ndim extents; the product is the number of elements */
+    bcel_operand input;
+    bcel_operand target;
+    bcel_operand weight;      /* optional */
+    bcel_operand pos_weight;  /* optional, >= 0 */
+    bcel_operand where;       /* optional, BOOL: elements to count */
+    bcel_operand grad_output; /* optional: factor of derivatives */
+    double label_smoothing;   /* a in [0, 1]: y becomes y (1 - a) + a / 2 */
+    double ignore_float;
+    int64_t ignore_int;
+    double hess_floor;
+    unsigned flags;
+} bcel_call;
+
+/* No operand, no smoothing, BCEL_CHECK on. */
+BCEL_API void bcel_call_init(bcel_call *call);
+
+/* ---- elementwise results ----------------------------------------------------------------------- */
+
+typedef enum bcel_function {
+    BCEL_LOSS = 0,          /* w [p y sp(-x) + (1-y) sp(x)], sp(x) = log(1 + exp(x)) */
+    BCEL_GRAD = 1,          /* d loss / dx = w [(1-y) s(x) - p y s(-x)], s(x) = 1 / (1 + exp(-x)) */
+    BCEL_GRAD_TARGET = 2,   /* d loss / dy = w [p sp(-x) - sp(x)] */
+    BCEL_GRAD_WEIGHT = 3,   /* d loss / dw = p y sp(-x) + (1-y) sp(x) */
+    BCEL_GRAD_POS_WEIGHT = 4, /* d loss / dp = w y sp(-x) */
+    BCEL_LOSS_AND_GRAD = 5, /* two outputs */
+    BCEL_GRAD_AND_HESS = 6, /* two outputs; hess = max(w (1-y + p y) s(x) s(-x), hess_floor) */
+    BCEL_SIGMOID = 7,       /* s(x) = 1 / (1 + exp(-x)); reads input alone, as do the next two */
+    BCEL_LOG_SIGMOID = 8,   /* -sp(-x) */
+    BCEL_SOFTPLUS = 9       /* sp(x) */
+} bcel_function;
+
+/* Writes one value for each element to outputs[0] (and outputs[1] where there are two). Elements that are
+ * left out are 0. Derivatives are multiplied by grad_output where it is given. On
+ * BCEL_TARGET_OUT_OF_RANGE what the outputs hold is unspecified. */
+BCEL_API bcel_status bcel_map(bcel_function function, const bcel_call *call, const bcel_output *outputs);
+
+/* ---- reductions -------------------------------------------------------------------------------- */
+
+typedef enum bcel_reduction {
+    BCEL_SUM = 0,
+    BCEL_MEAN = 1,          /* sum / number of counted elements */
+    BCEL_WEIGHTED_MEAN = 2  /* sum / sum of weights */
+} bcel_reduction;
+
+/* Reduces the loss over all dimensions but the first `kept` of the call; output has one value for each index
+ * of those. The order of summation is C order; operands that are all Fortran contiguous are summed in
+ * memory order when kept is 0. Nothing counted gives 0 for a sum and NaN for a mean. */
+BCEL_API bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *call,
+                                 const bcel_output *output);
+
+/* Value of the reduction over everything, and in the same pass its gradient with respect to the logits,
+ * times scale. The value is not multiplied by scale. grad_output of the call is not read. */
+BCEL_API bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bcel_call *call,
+                                         const bcel_output *value, const bcel_output *grad);
+
+/* Gradient of the reduction over everything with respect to target, weight or pos_weight (function is one of
+ * BCEL_GRAD_TARGET, _WEIGHT, _POS_WEIGHT), times scale, summed over all dimensions but the first `kept`. Targets are
+ * as many as logits: for BCEL_GRAD_TARGET kept is ndim. */
+BCEL_API bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, double scale, int kept,
+                                      const bcel_call *call, const bcel_output *output);
+
+/* Sum over all dimensions but the first `kept` of an elementwise derivative (one of the same three), times
+ * grad_output where it is given: the gradient of reduction "none". */
+BCEL_API bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call,
+                                   const bcel_output *output);
+
+/* ---- streams and threads ----------------------------------------------------------------------- */
+
+/* An exact sum of doubles: a fixed-point number that covers their whole range, so that adding and merging
+ * is associative and no order changes the result. */
+typedef struct bcel_exact {
+    int64_t limb[68];
+    uint32_t pending;  /* additions since carries were last propagated */
+    uint32_t specials; /* infinities and NaN seen */
+} bcel_exact;
+
+typedef struct bcel_accumulator {
+    bcel_exact loss;
+    bcel_exact weight;   /* sum of weights */
+    bcel_exact positive; /* sum of weight * target */
+    uint64_t count;
+} bcel_accumulator;
+
+BCEL_API void bcel_accumulator_init(bcel_accumulator *accumulator);
+
+/* Adds blocks first_block <= i < last_block of the call, each of BCEL_BLOCK elements in C order (the last may be
+ * shorter; block numbers beyond it are ignored). On an error the accumulator is left as it was. */
+BCEL_API bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
+                                     size_t last_block);
+
+BCEL_API void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other);
+
+/* Rounded once to the dtype of output, a single value. */
+BCEL_API bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_reduction reduction,
+                                             const bcel_output *output);
+
+/* ---- looking at operands ----------------------------------------------------------------------- */
+
+/* Index in C order of the first counted target outside [0, 1] or NaN, or SIZE_MAX. */
+BCEL_API size_t bcel_find_bad_target(const bcel_call *call);
+
+/* Index in C order of the first value that is negative or NaN, or SIZE_MAX. */
+BCEL_API size_t bcel_find_negative(int ndim, const size_t *shape, const bcel_operand *operand);
+
+/* ---- instruction sets -------------------------------------------------------------------------- */
+
+/* Names from the best to the last: avx512, avx2, neon, baseline. The first that the processor can run is
+ * chosen on first use. */
+BCEL_API const char *bcel_active_isa(void);
+
+/* The i-th instruction set built in, best first, or NULL; whether this processor can run it. */
+BCEL_API const char *bcel_isa_name(int i);
+BCEL_API int bcel_isa_supported(const char *name);
+
+/* Not to be called while another thread computes. */
+BCEL_API bcel_status bcel_select_isa(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,81 @@
+/* What a kernel is given, and the tables of kernels: one for each instruction set. Private to the library. */
+#ifndef BCEL_KERNELS_H
+#define BCEL_KERNELS_H
+
+#include "include/bcelogits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#  define BCEL_INLINE static __forceinline
+#  define BCEL_NOINLINE __declspec(noinline)
+#else
+#  define BCEL_INLINE static inline __attribute__((always_inline))
+#  if defined(__clang__)
+#    define BCEL_NOINLINE __attribute__((noinline))
+#  else
+#    define BCEL_NOINLINE __attribute__((noinline, noclone))
+#  endif
+#endif
+
+/* Elements that go through a kernel at a time: small enough for the buffers of all operands to stay in the first
+ * level of cache and on the stack, a divisor of BCEL_BLOCK and a multiple of every vector. */
+#define BCEL_CHUNK 512
+
+/* Room for the elements of one logical vector of floats. */
+#define BCEL_LANES 16
+
+/* The lanes of a running sum. What could overflow a lane is added to `aside`, which is made when first needed. */
+typedef struct bcel_lanes {
+    double hi[BCEL_LANES];
+    double lo[BCEL_LANES];
+    bcel_exact *aside;
+    int aside_used;
+} bcel_lanes;
+
+void bcel_lanes_set_aside(bcel_lanes *lanes, double term);
+
+/* n elements of every operand, all of the precision of the kernel. A step is 1, or 0 for an operand that points to
+ * BCEL_LANES equal values. Without weights 1 - y is computed and q, w, p are not read; with them q holds 1 - y. */
+typedef struct bcel_chunk {
+    size_t n;
+    const void *x, *y, *q, *w, *p;
+    int y_step, q_step, w_step, p_step;
+    void *out[2];
+    double factor, factor_lo;
+    double hess_floor;
+    int check;
+    bcel_lanes *lanes; /* always given */
+} bcel_chunk;
+
+/* Returns 0, or 1 if `check` is set and a target is not in [0, 1]. */
+typedef int (*bcel_kernel)(const bcel_chunk *);
+
+typedef enum bcel_precision { BCEL_SINGLE, BCEL_DOUBLE, BCEL_PRECISIONS } bcel_precision;
+
+typedef enum bcel_task {
+    BCEL_TASK_LOSS,        /* out[0] = loss */
+    BCEL_TASK_SUM,         /* lanes += loss */
+    BCEL_TASK_GRAD,        /* out[0] = factor * gradient */
+    BCEL_TASK_LOSS_GRAD,   /* out[0] = loss, out[1] = factor * gradient */
+    BCEL_TASK_SUM_GRAD,    /* lanes += loss, out[0] = factor * gradient */
+    BCEL_TASK_GRAD_HESS,   /* out[0] = factor * gradient, out[1] = max(hessian, hess_floor) */
+    BCEL_TASK_GRAD_TARGET, /* out[0] = derivative by the target; with weights alone */
+    BCEL_TASKS
+} bcel_task;
+
+typedef struct bcel_kernels {
+    const char *name;
+    /* The last index: whether there are weights. */
+    bcel_kernel run[BCEL_PRECISIONS][BCEL_TASKS][2];
+    /* lanes += a * b, or += a if b is NULL, for n elements. */
+    void (*sum_products[BCEL_PRECISIONS])(bcel_lanes *lanes, const void *a, const void *b, size_t n);
+} bcel_kernels;
+
+extern const bcel_kernels bcel_kernels_scalar;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const bcel_kernels bcel_kernels_avx2;
+#endif
+
+#endif

@@ -1,0 +1,197 @@
+/* The loops over a chunk, once for each precision: tails, range checks, and the way from the fast loop to the
+ * careful one.
+ *
+ * The fast loop computes as if every logit were near, every target in [0, 1] and every weight finite, and keeps the
+ * largest bit pattern of each. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
+ * number, an infinity or a NaN is larger than any of them. If one was too large, the results are dropped and
+ * the careful loop runs over the chunk again. */
+
+typedef struct { vec x, y, weights; } N(extremes);
+
+/* Where the next vector of each operand and result is. */
+typedef struct { const real *x, *y, *q, *w, *p; real *out[2]; } N(places);
+
+BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int careful, const N(places) *at,
+                         size_t rest, N(lanes) *lanes, N(extremes) *seen)
+{
+    int sums = task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD;
+    int has_loss = sums || task == BCEL_TASK_LOSS || task == BCEL_TASK_LOSS_GRAD;
+    int has_grad = task == BCEL_TASK_GRAD || task == BCEL_TASK_LOSS_GRAD || task == BCEL_TASK_SUM_GRAD
+                   || task == BCEL_TASK_GRAD_HESS;
+    vec x = v_load(at->x), y = v_load(at->y);
+    vec q = v_sub(v_set1(1), y), w = v_set1(1), p = v_set1(1);
+    if (weighted) {
+        q = v_load(at->q);
+        w = v_load(at->w);
+        p = v_load(at->p);
+    }
+    if (!careful) {
+        seen->x = v_umax(seen->x, v_abs(x));
+        seen->y = v_umax(seen->y, y);
+        if (weighted) seen->weights = v_umax(seen->weights, v_umax(v_abs(w), v_abs(p)));
+    }
+    N(logit) l = N(logit_of)(x, careful);
+    if (task == BCEL_TASK_GRAD_TARGET) {
+        N(pair) g = N(grad_target_of)(&l, w, p, careful);
+        v_store(at->out[0], v_add(g.hi, g.lo));
+        return;
+    }
+    /* The careful loop is one for all: a weight of 1 and a pos_weight of 1 change no bit. */
+    int weights = weighted || careful;
+    N(coefficients) k = N(coefficients_of)(y, q, w, p, weights, careful);
+    if (has_loss) {
+        N(pair) loss = N(loss_of)(&l, &k, weights, careful);
+        if (sums) {
+            if (rest < LANES) {
+                vmask used = v_first((int)rest);
+                loss.hi = v_select(used, loss.hi, v_set1(0));
+                loss.lo = v_select(used, loss.lo, v_set1(0));
+            }
+            if (careful) N(lanes_set_aside)(c->lanes, &loss.hi, &loss.lo);
+            N(lanes_add)(lanes, loss.hi, loss.lo);
+        } else {
+            v_store(at->out[0], v_add(loss.hi, loss.lo));
+        }
+    }
+    if (has_grad) {
+        N(denominator) by = N(denominator_of)(l.e);
+        vec factor = v_set1((real)c->factor);
+        vec factor_lo = v_set1((real)(c->factor - (double)(real)c->factor + c->factor_lo));
+        vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, careful);
+        v_store(at->out[task == BCEL_TASK_LOSS_GRAD], grad);
+        if (task == BCEL_TASK_GRAD_HESS) {
+            vec hess = N(hess_of)(&l, &k, &by, careful);
+            vec low = v_set1((real)c->hess_floor);
+            v_store(at->out[1], v_select(v_lt(hess, low), low, hess));
+        }
+    }
+}
+
+/* Room for the last, shorter vector: padded with operands that are in range and count nothing. */
+typedef struct { real x[LANES], y[LANES], q[LANES], w[LANES], p[LANES], out[2][LANES]; } N(last);
+
+BCEL_INLINE void N(fill)(real *to, const real *from, size_t n, real padding)
+{
+    for (size_t i = 0; i < LANES; ++i) to[i] = i < n ? from[i] : padding;
+}
+
+static void N(fill_last)(N(last) *last, const N(places) *at, int weighted, size_t rest)
+{
+    N(fill)(last->x, at->x, rest, 0);
+    N(fill)(last->y, at->y, rest, 0);
+    if (weighted) {
+        N(fill)(last->q, at->q, rest, 1);
+        N(fill)(last->w, at->w, rest, 0);
+        N(fill)(last->p, at->p, rest, 1);
+    }
+}
+
+BCEL_INLINE int N(outputs)(bcel_task task)
+{
+    return task == BCEL_TASK_SUM ? 0 : task == BCEL_TASK_LOSS_GRAD || task == BCEL_TASK_GRAD_HESS ? 2 : 1;
+}
+
+BCEL_INLINE void N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int careful, N(lanes) *lanes,
+                         N(extremes) *seen)
+{
+    N(places) at = { c->x, c->y, c->q, c->w, c->p, { c->out[0], c->out[1] } };
+    N(last) last;
+    for (size_t i = 0; i < c->n; i += LANES) {
+        size_t rest = c->n - i;
+        if (rest < LANES) {
+            N(fill_last)(&last, &at, weighted, rest);
+            N(places) end = { last.x, last.y, last.q, last.w, last.p, { last.out[0], last.out[1] } };
+            at = end;
+        }
+        N(step)(c, task, weighted, careful, &at, rest, lanes, seen);
+        at.x += LANES;
+        at.y += (size_t)c->y_step * LANES;
+        if (weighted) {
+            at.q += (size_t)c->q_step * LANES;
+            at.w += (size_t)c->w_step * LANES;
+            at.p += (size_t)c->p_step * LANES;
+        }
+        for (int o = 0; o < N(outputs)(task); ++o) at.out[o] += LANES;
+    }
+    size_t rest = c->n % LANES;
+    if (rest)
+        for (int o = 0; o < N(outputs)(task); ++o)
+            memcpy((real *)c->out[o] + (c->n - rest), last.out[o], rest * sizeof(real));
+}
+
+static int N(targets_in_range)(const bcel_chunk *c)
+{
+    int all = 1;
+    size_t n = c->y_step ? c->n : 1;
+    const real *y = c->y;
+    for (size_t i = 0; i < n; ++i) all &= y[i] >= 0 && y[i] <= 1;
+    return all;
+}
+
+/* Not inlined: one copy serves every task, and the way there is rare. */
+BCEL_NOINLINE static int N(run_carefully)(const bcel_chunk *c, bcel_task task, int weighted)
+{
+    if (c->check && !N(targets_in_range)(c)) return 1;
+    N(extremes) seen = { v_set1(0), v_set1(0), v_set1(0) };
+    N(lanes) lanes = N(lanes_load)(c->lanes);
+    N(loop)(c, task, weighted, 1, &lanes, &seen);
+    N(lanes_store)(c->lanes, &lanes);
+    return 0;
+}
+
+BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
+{
+    N(extremes) seen = { v_set1(0), v_set1(0), v_set1(0) };
+    N(lanes) lanes = N(lanes_load)(c->lanes);
+    N(loop)(c, task, weighted, 0, &lanes, &seen);
+    int odd = v_uany(seen.x, MAGNITUDE_NEAR) | v_uany(seen.y, MAGNITUDE_ONE);
+    if (weighted) odd |= v_uany(seen.weights, MAGNITUDE_FINITE);
+    if (odd) return N(run_carefully)(c, task, weighted);
+    N(lanes_store)(c->lanes, &lanes);
+    return 0;
+}
+
+#undef BCEL_DEFINE_KERNEL
+#define BCEL_DEFINE_KERNEL(name, task)                                                                         \
+    static int N(name)(const bcel_chunk *c) { return N(run)(c, task, 0); }                                  \
+    static int N(BCEL_PASTE(weighted, name))(const bcel_chunk *c) { return N(run)(c, task, 1); }
+
+BCEL_DEFINE_KERNEL(loss, BCEL_TASK_LOSS)
+BCEL_DEFINE_KERNEL(sum, BCEL_TASK_SUM)
+BCEL_DEFINE_KERNEL(grad, BCEL_TASK_GRAD)
+BCEL_DEFINE_KERNEL(loss_grad, BCEL_TASK_LOSS_GRAD)
+BCEL_DEFINE_KERNEL(sum_grad, BCEL_TASK_SUM_GRAD)
+BCEL_DEFINE_KERNEL(grad_hess, BCEL_TASK_GRAD_HESS)
+
+static int N(weighted_grad_target)(const bcel_chunk *c)
+{
+    return N(run)(c, BCEL_TASK_GRAD_TARGET, 1);
+}
+
+static void N(sum_products)(bcel_lanes *to, const void *a_values, const void *b_values, size_t n)
+{
+    const real *a = a_values, *b = b_values;
+    N(lanes) lanes = N(lanes_load)(to);
+    for (size_t i = 0; i < n; i += LANES) {
+        real a_end[LANES], b_end[LANES];
+        const real *a_at = a + i, *b_at = b ? b + i : NULL;
+        if (n - i < LANES) {
+            N(fill)(a_end, a_at, n - i, 0);
+            a_at = a_end;
+            if (b) {
+                N(fill)(b_end, b_at, n - i, 0);
+                b_at = b_end;
+            }
+        }
+        vec hi = v_load(a_at), lo = v_set1(0);
+        if (b) {
+            vec factor = v_load(b_at);
+            vec product = v_mul(hi, factor);
+            lo = v_neg(v_fnma(hi, factor, product));
+            hi = product;
+        }
+        N(lanes_set_aside)(to, &hi, &lo);
+        N(lanes_add)(&lanes, hi, lo);
+    }
+    N(lanes_store)(to, &lanes);
+}

@@ -1,0 +1,270 @@
+/* The functions under every kernel, for one vector: exp(-t) for t >= 0, log1p on (0, 1], and from these the loss
+ * and its derivatives.
+ *
+ * A value that matters is carried as a pair hi + lo, unevaluated, |lo| <= ulp(hi): what a single rounding
+ * loses would otherwise be the largest part of the error. "Near" is the formula for t <= NEAR_MAX, all that a
+ * fast kernel uses. "Careful" code knows larger logits, infinities, NaN and coefficients of 0 too, and gives
+ * near logits the same bits.
+ *
+ * Included once for each precision, after f32.inc.h or f64.inc.h. */
+
+typedef struct { vec hi, lo; } N(pair);
+
+/* exp(-t) = 2^n (hi + lo), with 2^n not yet multiplied in; k holds n in its low bits.
+ *
+ * Cody and Waite's reduction: n = round(-t / ln 2), r = t + n ln 2 in [-ln2/2, ln2/2] in two fused steps. The first is
+ * exact: LN2_HI is short. What the second rounds away is kept in r_lo. Then exp(-r) = 1 - r + (r^2 P(-r) - r_lo),
+ * summed from the small end without loss (Dekker's fast two-sum: each step adds to something larger).
+ *
+ * Error of hi + lo relative to exp: that of P (see coefficients.h) and its rounding, about 2^-27 in single
+ * precision and 2^-56 in double. */
+BCEL_INLINE N(pair) N(exp_mantissa)(vec t, vec *k)
+{
+    vec one = v_set1(1);
+    vec magic = v_set1(REAL(ROUND_MAGIC));
+    vec ln2_lo = v_set1(REAL(LN2_LO));
+    *k = v_fnma(t, v_set1(REAL(LOG2E)), magic);
+    vec n = v_sub(*k, magic);
+    vec r_exact = v_fma(n, v_set1(REAL(LN2_HI)), t);
+    vec r = v_fma(n, ln2_lo, r_exact);
+    vec minus_r_lo = v_fnma(n, ln2_lo, v_sub(r, r_exact));
+    vec tail = v_fma(v_mul(r, r), N(exp_polynomial)(r), minus_r_lo);
+    vec q = v_sub(tail, r);
+    vec q_lo = v_sub(tail, v_add(q, r));
+    N(pair) e;
+    e.hi = v_add(one, q);
+    e.lo = v_add(v_sub(q, v_sub(e.hi, one)), q_lo);
+    return e;
+}
+
+/* exp(-t) for near t. */
+BCEL_INLINE N(pair) N(exp_near)(vec t)
+{
+    vec k;
+    N(pair) e = N(exp_mantissa)(t, &k);
+    vec scale = v_pow2(k);
+    e.hi = v_mul(e.hi, scale);
+    e.lo = v_mul(e.lo, scale);
+    return e;
+}
+
+/* log(1 + e) for e in (0, 1]: with s = e / (2 + e), log(1+e) = log((1+s)/(1-s)) = 2s + s^3 Q(s^2), all terms
+ * positive and the first at least 24/25 of the sum. s is a pair: a quotient, corrected by its remainder. */
+BCEL_INLINE N(pair) N(log1p_near)(N(pair) e)
+{
+    vec two = v_set1(2);
+    vec d = v_add(two, e.hi);
+    vec d_lo = v_add(v_sub(e.hi, v_sub(d, two)), e.lo);
+    vec reciprocal = v_div(v_set1(1), d);
+    vec s = v_mul(e.hi, reciprocal);
+    vec remainder = v_add(v_fnma(s, d, e.hi), v_fnma(s, d_lo, e.lo));
+    vec w = v_mul(s, s);
+    N(pair) result;
+    result.hi = v_add(s, s);
+    /* d/ds log((1+s)/(1-s)) = 2 / (1 - s^2) = 2 (1 + w + ...) takes s_lo along. */
+    vec s_lo = v_mul(remainder, reciprocal);
+    vec twice_lo = v_add(s_lo, s_lo);
+    result.lo = v_fma(v_mul(s, w), N(log1p_polynomial)(w), v_fma(twice_lo, w, twice_lo));
+    return result;
+}
+
+/* a + b exactly, whatever their order (Knuth). */
+BCEL_INLINE N(pair) N(two_sum)(vec a, vec b)
+{
+    N(pair) sum;
+    sum.hi = v_add(a, b);
+    vec part = v_sub(sum.hi, a);
+    sum.lo = v_add(v_sub(a, v_sub(sum.hi, part)), v_sub(b, part));
+    return sum;
+}
+
+/* a * b, and 0 where a is 0 whatever b is, or where b is 0 and a is a number. */
+BCEL_INLINE vec N(select_mul)(vec a, vec b, int careful)
+{
+    vec product = v_mul(a, b);
+    if (careful) {
+        vec zero = v_set1(0);
+        product = v_select(v_eq(b, zero), v_select(v_eq(a, a), zero, a), product);
+        product = v_select(v_eq(a, zero), zero, product);
+    }
+    return product;
+}
+
+/* The loss is positive * sp(-x) + negative * sp(x); both is the sum of the two coefficients. Without weights these
+ * are y, 1 - y and 1. A weight is multiplied in here, first of all: a small loss with a large weight
+ * then keeps its precision. pos_weight 1 gives `both` as if there were none, bit for bit. */
+typedef struct { vec positive, negative, both; } N(coefficients);
+
+BCEL_INLINE N(coefficients) N(coefficients_of)(vec y, vec q, vec w, vec p, int weighted, int careful)
+{
+    N(coefficients) c;
+    vec one = v_set1(1);
+    if (!weighted) {
+        c.positive = y;
+        c.negative = v_sub(one, y);
+        c.both = one;
+    } else {
+        c.positive = N(select_mul)(w, N(select_mul)(p, y, careful), careful);
+        c.negative = N(select_mul)(w, q, careful);
+        c.both = v_select(v_eq(p, one), w, v_add(c.positive, c.negative));
+    }
+    return c;
+}
+
+/* c * 2^n m without an underflow on the way, for far t: 2^n in three factors, the coefficient after the first. */
+BCEL_INLINE vec N(scale_far)(vec c, vec m, vec k)
+{
+    vec magic = v_set1(REAL(ROUND_MAGIC));
+    vec n = v_sub(k, magic);
+    vec third = v_fma(n, v_set1((real)(1.0 / 3.0)), magic);
+    vec rest = v_sub(n, v_sub(v_add(third, third), v_add(magic, magic)));
+    vec scale = v_pow2(third);
+    vec small = v_mul(v_mul(v_mul(m, scale), c), scale);
+    return v_mul(small, v_pow2(v_add(rest, magic)));
+}
+
+/* NaN of one kind, so that its bits do not depend on the instruction set. */
+BCEL_INLINE vec N(one_nan)(vec a)
+{
+    return v_select(v_eq(a, a), a, v_set1((real)NAN));
+}
+
+/* What a logit gives every function of it. */
+typedef struct {
+    vec x, t;       /* the logit and its magnitude */
+    vmask is_positive;
+    vmask far;      /* careful: t > NEAR_MAX */
+    vmask huge;     /* careful: t > FAR_MAX, where exp(-t) is 0 */
+    N(pair) e;      /* exp(-t), near */
+    vec m, k;       /* careful: exp(-t) = 2^n m, far */
+} N(logit);
+
+BCEL_INLINE N(logit) N(logit_of)(vec x, int careful)
+{
+    N(logit) l;
+    l.x = x;
+    l.t = v_abs(x);
+    l.is_positive = v_lt(v_set1(0), x);
+    if (careful) {
+        vec far_max = v_set1(FAR_MAX);
+        l.far = v_lt(v_set1(NEAR_MAX), l.t);
+        l.huge = v_lt(far_max, l.t);
+        N(pair) e = N(exp_mantissa)(v_select(l.huge, far_max, l.t), &l.k);
+        l.m = v_add(e.hi, e.lo);
+        vec scale = v_pow2(l.k);
+        l.e.hi = v_mul(e.hi, scale);
+        l.e.lo = v_mul(e.lo, scale);
+    } else {
+        l.e = N(exp_near)(l.t);
+    }
+    return l;
+}
+
+/* c * exp(-t) for far and huge t. */
+BCEL_INLINE vec N(exp_far)(const N(logit) *l, vec c)
+{
+    return v_select(l->huge, v_set1(0), N(scale_far)(c, l->m, l->k));
+}
+
+/* linear + both * log1p(e): the sum is exact up to the low parts. */
+BCEL_INLINE N(pair) N(loss_from)(const N(logit) *l, vec linear, vec both, int weighted, int careful)
+{
+    N(pair) log1p = N(log1p_near)(l->e);
+    N(pair) loss;
+    if (weighted) {
+        vec product = v_mul(both, log1p.hi);
+        vec minus_product_lo = v_fnma(both, log1p.hi, product);
+        loss = N(two_sum)(linear, product);
+        loss.lo = v_sub(v_fma(both, log1p.lo, loss.lo), minus_product_lo);
+    } else {
+        loss = N(two_sum)(linear, log1p.hi);
+        loss.lo = v_add(loss.lo, log1p.lo);
+    }
+    if (careful) {
+        vec zero = v_set1(0);
+        vmask none = v_eq(both, zero);
+        vec far = v_add(linear, N(exp_far)(l, both));
+        loss.hi = v_select(l->far, far, v_select(none, linear, loss.hi));
+        loss.lo = v_select(l->far, zero, v_select(none, zero, loss.lo));
+        /* An infinite sum has no low part. */
+        vmask finite = v_lt(v_abs(loss.hi), v_set1((real)INFINITY));
+        loss.lo = v_select(finite, loss.lo, zero);
+        loss.hi = N(one_nan)(loss.hi);
+    }
+    return loss;
+}
+
+/* loss = w [p y sp(-x) + (1-y) sp(x)] with sp(x) = max(x, 0) + log1p(exp(-|x|)). */
+BCEL_INLINE N(pair) N(loss_of)(const N(logit) *l, const N(coefficients) *c, int weighted, int careful)
+{
+    vec linear = N(select_mul)(v_select(l->is_positive, c->negative, c->positive), l->t, careful);
+    return N(loss_from)(l, linear, c->both, weighted, careful);
+}
+
+/* d loss / dy = w [p sp(-x) - sp(x)] = w (p max(-x, 0) - max(x, 0)) + w (p - 1) log1p(exp(-|x|)). */
+BCEL_INLINE N(pair) N(grad_target_of)(const N(logit) *l, vec w, vec p, int careful)
+{
+    vec coefficient = v_select(l->is_positive, v_neg(w), N(select_mul)(w, p, careful));
+    vec linear = N(select_mul)(coefficient, l->t, careful);
+    vec both = N(select_mul)(w, v_sub(p, v_set1(1)), careful);
+    return N(loss_from)(l, linear, both, 1, careful);
+}
+
+/* 1 / (1 + e), with what corrects a quotient by it. */
+typedef struct { vec reciprocal, d, d_lo; } N(denominator);
+
+BCEL_INLINE N(denominator) N(denominator_of)(N(pair) e)
+{
+    vec one = v_set1(1);
+    N(denominator) r;
+    r.d = v_add(one, e.hi);
+    r.d_lo = v_add(v_sub(e.hi, v_sub(r.d, one)), e.lo);
+    r.reciprocal = v_div(one, r.d);
+    return r;
+}
+
+/* (hi + lo) / (1 + e) as a pair: the quotient and its remainder. */
+BCEL_INLINE N(pair) N(quotient)(vec hi, vec lo, const N(denominator) *by)
+{
+    N(pair) r;
+    r.hi = v_mul(hi, by->reciprocal);
+    vec remainder = v_add(v_fnma(r.hi, by->d, hi), v_fnma(r.hi, by->d_lo, lo));
+    r.lo = v_mul(remainder, by->reciprocal);
+    return r;
+}
+
+/* d loss / dx = w [(1-y) s(x) - p y s(-x)] times a constant hi + lo. With e = exp(-|x|) this is (a - b e) / (1 + e),
+ * where a is the coefficient of the sigmoid that tends to 1 and b that of the one that tends to 0; its sign
+ * changes with that of x. A hard target leaves one of the two: nothing cancels. */
+BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(denominator) *by, vec factor,
+                           vec factor_lo, int careful)
+{
+    vec a = v_select(l->is_positive, c->negative, c->positive);
+    vec b = v_select(l->is_positive, c->positive, c->negative);
+    N(pair) g = N(quotient)(v_fnma(b, l->e.hi, a), v_neg(v_mul(b, l->e.lo)), by);
+    vec grad = v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi)));
+    if (careful) {
+        vec zero = v_set1(0);
+        vec scaled_a = N(select_mul)(factor, a, 1);
+        vec far = v_sub(scaled_a, N(exp_far)(l, N(select_mul)(factor, b, 1)));
+        grad = v_select(l->far, far, grad);
+        grad = v_select(v_eq(c->both, zero), v_select(v_eq(a, b), zero, grad), grad);
+    }
+    grad = v_select(l->is_positive, grad, v_neg(grad));
+    return careful ? N(one_nan)(grad) : grad;
+}
+
+/* d2 loss / dx2 = w (1-y + p y) s(x) s(-x), s(x) s(-x) = e / (1 + e)^2. */
+BCEL_INLINE vec N(hess_of)(const N(logit) *l, const N(coefficients) *c, const N(denominator) *by, int careful)
+{
+    N(pair) small = N(quotient)(l->e.hi, l->e.lo, by);
+    N(pair) h = N(quotient)(small.hi, small.lo, by);
+    vec hess = v_fma(c->both, h.hi, v_mul(c->both, h.lo));
+    if (careful) {
+        vec zero = v_set1(0);
+        hess = v_select(l->far, N(exp_far)(l, c->both), hess);
+        hess = v_select(v_eq(c->both, zero), zero, hess);
+        hess = N(one_nan)(hess);
+    }
+    return hess;
+}

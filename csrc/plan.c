@@ -1,0 +1,500 @@
+#include "plan.h"
+
+#include "convert.h"
+#include "dispatch.h"
+
+#include <string.h>
+
+/* ---- from a call to a plan ----------------------------------------------------------------------- */
+
+/* Whether an operand is contiguous with the first dimension fastest, or one element for all. */
+static int is_fortran(const ptrdiff_t *strides, size_t size, int ndim, const size_t *shape)
+{
+    int contiguous = 1, constant = 1;
+    ptrdiff_t expected = (ptrdiff_t)size;
+    for (int d = 0; d < ndim; ++d) {
+        if (shape[d] == 1) continue;
+        constant &= strides[d] == 0;
+        contiguous &= strides[d] == expected;
+        expected *= (ptrdiff_t)shape[d];
+    }
+    return contiguous || constant;
+}
+
+static ptrdiff_t magnitude(ptrdiff_t stride)
+{
+    return stride < 0 ? -stride : stride;
+}
+
+/* Fills order[] with dimensions first_dim to ndim - 1; returns 0 if they stay as they are. */
+static int choose_order(int *order, bcel_order how, const bcel_call *call, const bcel_operand *const *operands,
+                        int operand_count, int first_dim)
+{
+    int n = call->ndim - first_dim;
+    const ptrdiff_t *strides = call->input.strides;
+    if (how == BCEL_ORDER_C || n < 2 || !strides) return 0;
+    for (int i = 0; i < operand_count; ++i)
+        if (operands[i]->data && !operands[i]->strides) return 0;
+    for (int i = 0; i < n; ++i) order[i] = first_dim + i;
+    if (how == BCEL_ORDER_SUM) {
+        for (int i = 0; i < operand_count; ++i)
+            if (operands[i]->data && !is_fortran(operands[i]->strides + first_dim, bcel_dtype_size(operands[i]->dtype),
+                                                 n, call->shape + first_dim))
+                return 0;
+        for (int i = 0; i < n; ++i) order[i] = call->ndim - 1 - i;
+        return 1;
+    }
+    /* Largest stride of the logits outermost; insertion keeps equal ones in place. */
+    for (int i = 1; i < n; ++i) {
+        int d = order[i], j = i;
+        for (; j > 0 && magnitude(strides[order[j - 1]]) < magnitude(strides[d]); --j) order[j] = order[j - 1];
+        order[j] = d;
+    }
+    return 1;
+}
+
+void bcel_call_operands(const bcel_call *call, const bcel_operand *operands[BCEL_OPERANDS])
+{
+    operands[0] = &call->input;
+    operands[1] = &call->target;
+    operands[2] = &call->weight;
+    operands[3] = &call->pos_weight;
+    operands[4] = &call->where;
+    operands[5] = &call->grad_output;
+}
+
+static void plan_views(bcel_plan *plan, bcel_view *views[BCEL_OPERANDS])
+{
+    views[0] = &plan->input;
+    views[1] = &plan->target;
+    views[2] = &plan->weight;
+    views[3] = &plan->pos_weight;
+    views[4] = &plan->where;
+    views[5] = &plan->grad_output;
+}
+
+void bcel_plan_move(bcel_plan *plan, const ptrdiff_t offsets[BCEL_OPERANDS])
+{
+    bcel_view *views[BCEL_OPERANDS];
+    plan_views(plan, views);
+    for (int i = 0; i < BCEL_OPERANDS; ++i)
+        if (views[i]->layout != BCEL_ABSENT) views[i]->data += offsets[i];
+}
+
+bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim, bcel_order how,
+                           const bcel_output *outputs, int output_count, int needs_target)
+{
+    const bcel_operand *operands[BCEL_OPERANDS];
+    bcel_view *views[BCEL_OPERANDS];
+    bcel_call_operands(call, operands);
+    plan_views(plan, views);
+    if (call->ndim < 0 || call->ndim > BCEL_MAX_DIMS || (call->ndim && !call->shape)) return BCEL_INVALID_ARGUMENT;
+    int ndim = call->ndim - first_dim;
+    const size_t *shape = call->shape + first_dim;
+    plan->n = 1;
+    for (int d = 0; d < ndim; ++d) plan->n *= shape[d];
+
+    /* No element: nothing is read, whatever the pointers are. */
+    int empty = plan->n == 0;
+    if (!empty && (!call->input.data || (needs_target && !call->target.data))) return BCEL_INVALID_ARGUMENT;
+    for (int i = 0; i < BCEL_OPERANDS; ++i)
+        if (operands[i]->data && !bcel_dtype_size(operands[i]->dtype)) return BCEL_INVALID_ARGUMENT;
+    if (call->where.data && call->where.dtype != BCEL_BOOL) return BCEL_INVALID_ARGUMENT;
+    if (!(call->label_smoothing >= 0 && call->label_smoothing <= 1)) return BCEL_INVALID_ARGUMENT;
+    for (int o = 0; o < output_count; ++o)
+        if (!bcel_dtype_is_float(outputs[o].dtype) || (!empty && !outputs[o].data)) return BCEL_INVALID_ARGUMENT;
+
+    int order[BCEL_MAX_DIMS];
+    if (outputs && outputs->strides == NULL) how = BCEL_ORDER_C;
+    const int *chosen = choose_order(order, how, call, operands, BCEL_OPERANDS, first_dim) ? order : NULL;
+    for (int i = 0; i < BCEL_OPERANDS; ++i) {
+        const bcel_operand *o = operands[i];
+        if (chosen)
+            bcel_view_init(views[i], o->data, o->strides, o->dtype, o->swapped, ndim, call->shape, chosen);
+        else
+            bcel_view_init(views[i], o->data, o->strides ? o->strides + first_dim : NULL, o->dtype, o->swapped, ndim,
+                           shape, NULL);
+    }
+    for (int o = 0; o < output_count; ++o) {
+        const ptrdiff_t *strides = outputs[o].strides;
+        if (!chosen && strides) strides += first_dim;
+        bcel_view_init(&plan->out[o], outputs[o].data, strides, outputs[o].dtype, outputs[o].swapped, ndim,
+                       chosen ? call->shape : shape, chosen);
+    }
+    int single = call->input.dtype == BCEL_FLOAT32 || call->input.dtype == BCEL_FLOAT16
+                 || call->input.dtype == BCEL_BFLOAT16;
+    plan->precision = single && !(call->flags & BCEL_COMPUTE_FLOAT64) ? BCEL_SINGLE : BCEL_DOUBLE;
+    plan->kernels = bcel_active_kernels();
+    plan->label_smoothing = call->label_smoothing;
+    plan->hess_floor = call->hess_floor;
+    plan->flags = call->flags;
+    plan->ignore_float = call->ignore_float;
+    plan->ignore_int = call->ignore_int;
+    return BCEL_OK;
+}
+
+/* ---- one chunk ------------------------------------------------------------------------------------ */
+
+typedef union { float single[BCEL_CHUNK]; double dbl[BCEL_CHUNK]; unsigned char bytes[8 * BCEL_CHUNK]; } buffer;
+
+typedef struct {
+    buffer x, y, q, w, p, g, out[2], raw;
+    unsigned char keep[BCEL_CHUNK];
+} buffers;
+
+static void fill(bcel_precision precision, void *to, double value, size_t n)
+{
+    float *singles = to;
+    double *doubles = to;
+    if (precision == BCEL_SINGLE)
+        for (size_t i = 0; i < n; ++i) singles[i] = (float)value;
+    else
+        for (size_t i = 0; i < n; ++i) doubles[i] = value;
+}
+
+/* A constant operand that takes no room for each element. */
+static const void *constant(bcel_precision precision, buffer *to, double value, int *step)
+{
+    fill(precision, to, value, BCEL_LANES);
+    *step = 0;
+    return to;
+}
+
+typedef enum { WHERE_IT_IS, EXPANDED, COPIED } placement;
+
+/* The operand's elements as floats or doubles. EXPANDED: one for each element; COPIED: in `to`, besides. */
+static const void *read_real(bcel_precision precision, const bcel_view *view, size_t start, size_t n, buffer *to,
+                             buffer *raw, placement where, int *step)
+{
+    bcel_dtype real = bcel_real_dtype(precision);
+    *step = 1;
+    if (view->layout == BCEL_CONSTANT) {
+        const void *one = bcel_view_read(view, 0, 1, raw->bytes);
+        double value;
+        bcel_to_real(BCEL_DOUBLE, &value, view->dtype, one, 1);
+        if (where == WHERE_IT_IS) return constant(precision, to, value, step);
+        fill(precision, to, value, n);
+        return to;
+    }
+    int same = view->dtype == real;
+    const void *elements = bcel_view_read(view, start, n, same ? to->bytes : raw->bytes);
+    if (!same)
+        bcel_to_real(precision, to, view->dtype, elements, n);
+    else if (where != COPIED)
+        return elements;
+    else if (elements != to->bytes)
+        memcpy(to, elements, n * view->size);
+    return to;
+}
+
+/* Whether the kernel would read an operand where it also writes. */
+static int is_output(const bcel_plan *plan, const bcel_pass *pass, const bcel_view *view)
+{
+    for (int o = 0; o < pass->writes; ++o)
+        if (plan->out[o].data == view->data) return 1;
+    return 0;
+}
+
+#define MULTIPLY(type)                                                                 \
+    {                                                                                  \
+        type *values = to;                                                             \
+        const type *factors = by;                                                      \
+        for (size_t i = 0; i < n; ++i) {                                               \
+            type factor = factors[step ? i : 0];                                       \
+            values[i] = values[i] == 0 || factor == 0 ? 0 : values[i] * factor;        \
+        }                                                                              \
+    }
+
+/* to *= by; a factor of 0 gives 0 whatever the other is. */
+static void multiply(bcel_precision precision, void *to, const void *by, int step, size_t n)
+{
+    if (precision == BCEL_SINGLE)
+        MULTIPLY(float)
+    else
+        MULTIPLY(double)
+}
+
+#define EXCLUDE(type)                                          \
+    {                                                          \
+        type *values = to;                                     \
+        for (size_t i = 0; i < n; ++i)                         \
+            if (!keep[i]) values[i] = (type)value;             \
+    }
+
+static void exclude(bcel_precision precision, void *to, double value, const unsigned char *keep, size_t n)
+{
+    if (precision == BCEL_SINGLE)
+        EXCLUDE(float)
+    else
+        EXCLUDE(double)
+}
+
+static int is_masked(const bcel_plan *plan)
+{
+    return plan->where.layout != BCEL_ABSENT || (plan->flags & (BCEL_IGNORE_FLOAT | BCEL_IGNORE_INT));
+}
+
+/* keep[i] = 1 for counted elements, else 0; returns their number. targets: the chunk's, of their own type. */
+static size_t find_counted(const bcel_plan *plan, size_t start, size_t n, const void *targets, unsigned char *keep)
+{
+    if (plan->where.layout == BCEL_ABSENT) {
+        memset(keep, 1, n);
+    } else if (plan->where.layout == BCEL_CONSTANT) {
+        memset(keep, *plan->where.data != 0, n);
+    } else {
+        const unsigned char *where = bcel_view_read(&plan->where, start, n, keep);
+        for (size_t i = 0; i < n; ++i) keep[i] = where[i] != 0;
+    }
+    if (plan->flags & BCEL_IGNORE_FLOAT)
+        bcel_clear_equal_float(plan->target.dtype, targets, plan->ignore_float, keep, n);
+    if (plan->flags & BCEL_IGNORE_INT)
+        bcel_clear_equal_int(plan->target.dtype, targets, plan->ignore_int, keep, n);
+    size_t count = 0;
+    for (size_t i = 0; i < n; ++i) count += keep[i];
+    return count;
+}
+
+/* The chunk's targets, of their own type, one for each element. */
+static const void *read_targets(const bcel_plan *plan, size_t start, size_t n, buffer *raw)
+{
+    return bcel_view_read(&plan->target, start, n, raw->bytes);
+}
+
+/* Lanes of the three sums over a block, and what a chunk adds to them. */
+typedef struct {
+    bcel_lanes loss, weight, positive;
+    bcel_exact aside[3];
+    uint64_t count;
+} block;
+
+static void block_init(block *b, const bcel_pass *pass)
+{
+    bcel_lanes_init(&b->loss, &b->aside[0]);
+    if (pass->sums_weights) bcel_lanes_init(&b->weight, &b->aside[1]);
+    if (pass->sums_positives) bcel_lanes_init(&b->positive, &b->aside[2]);
+    b->count = 0;
+}
+
+static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t n, buffers *room,
+                             block *sums)
+{
+    bcel_precision precision = plan->precision;
+    bcel_dtype real = bcel_real_dtype(precision);
+    int check = (plan->flags & BCEL_CHECK) != 0;
+    int masked = pass->uses_target && is_masked(plan);
+    int narrowed = precision == BCEL_SINGLE && plan->target.dtype == BCEL_FLOAT64;
+    int pairs = pass->uses_target && (narrowed || plan->label_smoothing != 0); /* y and 1 - y apart */
+    int has_weight = pass->uses_weight && plan->weight.layout != BCEL_ABSENT;
+    int has_pos_weight = pass->uses_pos_weight && plan->pos_weight.layout != BCEL_ABSENT;
+    int has_grad_output = pass->uses_grad_output && plan->grad_output.layout != BCEL_ABSENT;
+    int builds_weight = has_grad_output || pass->target_is_weight || pass->weight_factor != 1 || masked
+                        || (pass->sums_weights && has_weight);
+    int weighted = has_weight || has_pos_weight || builds_weight || pairs || pass->task == BCEL_TASK_GRAD_TARGET;
+    placement copied = masked ? COPIED : WHERE_IT_IS;
+
+    bcel_chunk c;
+    c.n = n;
+    c.check = 0;
+    c.factor = pass->factor.hi;
+    c.factor_lo = pass->factor.lo;
+    c.hess_floor = plan->hess_floor;
+    c.lanes = &sums->loss;
+    size_t counted = n;
+
+    int step;
+    c.x = read_real(precision, &plan->input, start, n, &room->x, &room->raw,
+                    masked || is_output(plan, pass, &plan->input) ? COPIED : EXPANDED, &step);
+
+    if (!pass->uses_target) {
+        c.y = constant(precision, &room->y, pass->target, &c.y_step);
+        c.q = constant(precision, &room->q, 1 - pass->target, &c.q_step);
+    } else {
+        /* Read as they are wherever more is to be known of them than the kernel asks. */
+        const void *targets = NULL;
+        if (masked || pairs || pass->target_is_weight) {
+            targets = read_targets(plan, start, n, &room->raw);
+            if (masked) counted = find_counted(plan, start, n, targets, room->keep);
+            if (check && bcel_first_out_of_range(plan->target.dtype, targets, masked ? room->keep : NULL, n) < n)
+                return BCEL_TARGET_OUT_OF_RANGE;
+            if (pairs)
+                bcel_targets_to_real(precision, &room->y, &room->q, plan->label_smoothing, plan->target.dtype,
+                                     targets, n);
+            else
+                bcel_to_real(precision, &room->y, plan->target.dtype, targets, n);
+            c.y = &room->y;
+            c.y_step = 1;
+        } else {
+            c.check = check;
+            c.y = read_real(precision, &plan->target, start, n, &room->y, &room->raw,
+                            is_output(plan, pass, &plan->target) ? COPIED : WHERE_IT_IS, &c.y_step);
+        }
+        if (pass->sums_positives) {
+            if (pairs)
+                bcel_to_real(precision, &room->g, plan->target.dtype, targets, n);
+            else
+                (void)read_real(precision, &plan->target, start, n, &room->g, &room->raw, COPIED, &step);
+            if (masked) exclude(precision, &room->g, 0, room->keep, n);
+        }
+        if (weighted && !pairs) {
+            /* 1 - y, as a kernel without weights would round it. */
+            if (c.y_step == 0) {
+                double y;
+                bcel_to_real(BCEL_DOUBLE, &y, real, c.y, 1);
+                c.q = constant(precision, &room->q, 1 - y, &c.q_step);
+            } else {
+                bcel_complement(precision, &room->q, c.y, n);
+                c.q = &room->q;
+                c.q_step = 1;
+            }
+        } else {
+            c.q = &room->q;
+            c.q_step = 1;
+        }
+    }
+
+    if (weighted) {
+        placement place = builds_weight ? COPIED : WHERE_IT_IS;
+        if (has_weight)
+            c.w = read_real(precision, &plan->weight, start, n, &room->w, &room->raw,
+                            is_output(plan, pass, &plan->weight) ? COPIED : place, &c.w_step);
+        else if (builds_weight) {
+            fill(precision, &room->w, 1, n);
+            c.w = &room->w;
+            c.w_step = 1;
+        } else
+            c.w = constant(precision, &room->w, 1, &c.w_step);
+        if (masked) exclude(precision, &room->w, 0, room->keep, n);
+        if (pass->sums_weights && has_weight) plan->kernels->sum_products[precision](&sums->weight, &room->w, NULL, n);
+        if (pass->sums_positives)
+            plan->kernels->sum_products[precision](&sums->positive, &room->g, has_weight ? c.w : NULL, n);
+        if (pass->target_is_weight) {
+            multiply(precision, &room->w, c.y, 1, n);
+            c.y = constant(precision, &room->y, 1, &c.y_step);
+            c.q = constant(precision, &room->q, 0, &c.q_step);
+        }
+        if (has_grad_output) {
+            const void *g = read_real(precision, &plan->grad_output, start, n, &room->g, &room->raw, WHERE_IT_IS,
+                                      &step);
+            multiply(precision, &room->w, g, step, n);
+        }
+        if (pass->weight_factor != 1) {
+            const void *by = constant(precision, &room->g, pass->weight_factor, &step);
+            multiply(precision, &room->w, by, step, n);
+        }
+        if (has_pos_weight)
+            c.p = read_real(precision, &plan->pos_weight, start, n, &room->p, &room->raw,
+                            is_output(plan, pass, &plan->pos_weight) ? COPIED : copied, &c.p_step);
+        else
+            c.p = constant(precision, &room->p, 1, &c.p_step);
+        if (masked) {
+            exclude(precision, &room->x, 0, room->keep, n);
+            if (!pass->target_is_weight) {
+                exclude(precision, &room->y, 0, room->keep, n);
+                exclude(precision, &room->q, 1, room->keep, n);
+            }
+            if (has_pos_weight) exclude(precision, &room->p, 1, room->keep, n);
+        }
+    } else if (pass->sums_positives) {
+        plan->kernels->sum_products[precision](&sums->positive, &room->g, NULL, n);
+    }
+
+    /* Read before the kernel runs: it may be where the second output goes. */
+    const void *scale = NULL;
+    int scale_step = 1;
+    if (pass->scales_grad && plan->grad_output.layout != BCEL_ABSENT)
+        scale = read_real(precision, &plan->grad_output, start, n, &room->g, &room->raw, COPIED, &scale_step);
+
+    for (int o = 0; o < pass->writes; ++o) {
+        const bcel_view *out = &plan->out[o];
+        int direct = out->layout == BCEL_PACKED && out->dtype == real;
+        c.out[o] = direct ? (void *)(out->data + start * out->size) : (void *)&room->out[o];
+    }
+    if (plan->kernels->run[precision][pass->task][weighted](&c)) return BCEL_TARGET_OUT_OF_RANGE;
+    for (int o = 0; o < pass->writes; ++o) {
+        const bcel_view *out = &plan->out[o];
+        if (scale && o == 1) multiply(precision, c.out[o], scale, scale_step, n);
+        /* Neither a floor nor an infinite factor reaches what is left out. */
+        if (masked) exclude(precision, c.out[o], 0, room->keep, n);
+        if (c.out[o] != (void *)&room->out[o]) continue;
+        void *packed = &room->out[o];
+        if (out->dtype != real) {
+            bcel_from_real(precision, out->dtype, &room->raw, packed, n);
+            packed = &room->raw;
+        }
+        bcel_view_write(out, start, n, packed);
+    }
+    sums->count += counted;
+    return BCEL_OK;
+}
+
+/* ---- passes ---------------------------------------------------------------------------------------- */
+
+void bcel_totals_init(bcel_totals *totals)
+{
+    bcel_total_init(&totals->loss);
+    bcel_total_init(&totals->weight);
+    bcel_total_init(&totals->positive);
+    totals->count = 0;
+}
+
+bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t end,
+                          bcel_totals *totals)
+{
+    buffers room;
+    block sums;
+    while (start < end) {
+        size_t block_end = end - start > BCEL_BLOCK ? start + BCEL_BLOCK : end;
+        block_init(&sums, pass);
+        for (; start < block_end; start += BCEL_CHUNK) {
+            size_t n = block_end - start < BCEL_CHUNK ? block_end - start : BCEL_CHUNK;
+            bcel_status status = run_chunk(plan, pass, start, n, &room, &sums);
+            if (status != BCEL_OK) return status;
+        }
+        start = block_end;
+        if (!totals) continue;
+        bcel_total_add(&totals->loss, &sums.loss);
+        if (pass->sums_weights && plan->weight.layout != BCEL_ABSENT) bcel_total_add(&totals->weight, &sums.weight);
+        if (pass->sums_positives) bcel_total_add(&totals->positive, &sums.positive);
+        totals->count += sums.count;
+    }
+    return BCEL_OK;
+}
+
+void bcel_plan_count(const bcel_plan *plan, uint64_t *count, bcel_total *weight)
+{
+    buffers room;
+    block sums;
+    bcel_pass pass = { 0 };
+    int masked = is_masked(plan);
+    int has_weight = weight && plan->weight.layout != BCEL_ABSENT;
+    pass.sums_weights = has_weight;
+    *count = masked ? 0 : plan->n;
+    for (size_t start = 0; (masked || has_weight) && start < plan->n; ) {
+        size_t block_end = plan->n - start > BCEL_BLOCK ? start + BCEL_BLOCK : plan->n;
+        block_init(&sums, &pass);
+        for (; start < block_end; start += BCEL_CHUNK) {
+            size_t n = block_end - start < BCEL_CHUNK ? block_end - start : BCEL_CHUNK;
+            int step;
+            if (masked) *count += find_counted(plan, start, n, read_targets(plan, start, n, &room.raw), room.keep);
+            if (!has_weight) continue;
+            (void)read_real(plan->precision, &plan->weight, start, n, &room.w, &room.raw, COPIED, &step);
+            if (masked) exclude(plan->precision, &room.w, 0, room.keep, n);
+            plan->kernels->sum_products[plan->precision](&sums.weight, &room.w, NULL, n);
+        }
+        start = block_end;
+        if (has_weight) bcel_total_add(weight, &sums.weight);
+    }
+}
+
+size_t bcel_plan_find_bad_target(const bcel_plan *plan)
+{
+    buffers room;
+    for (size_t start = 0; start < plan->n; start += BCEL_CHUNK) {
+        size_t n = plan->n - start < BCEL_CHUNK ? plan->n - start : BCEL_CHUNK;
+        const void *targets = read_targets(plan, start, n, &room.raw);
+        if (is_masked(plan)) find_counted(plan, start, n, targets, room.keep);
+        size_t bad = bcel_first_out_of_range(plan->target.dtype, targets, is_masked(plan) ? room.keep : NULL, n);
+        if (bad < n) return start + bad;
+    }
+    return plan->n;
+}

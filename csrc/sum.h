@@ -1,0 +1,47 @@
+/* Sums: from the lanes of a block to an unevaluated hi + lo, from blocks to an exact total, and the one rounding at
+ * the end. Private to the library. */
+#ifndef BCEL_SUM_H
+#define BCEL_SUM_H
+
+#include "kernels.h"
+
+/* hi + lo, with hi the nearest double to the sum. */
+typedef struct bcel_pair { double hi, lo; } bcel_pair;
+
+bcel_pair bcel_two_sum(double a, double b);
+bcel_pair bcel_pair_add(bcel_pair a, bcel_pair b);
+
+void bcel_exact_init(bcel_exact *sum);
+void bcel_exact_add(bcel_exact *sum, double term);
+void bcel_exact_merge(bcel_exact *sum, const bcel_exact *other);
+
+/* A number as 2^exponent (hi + lo): sums may exceed the range of double where their mean does not. */
+typedef struct bcel_scaled { bcel_pair value; int exponent; } bcel_scaled;
+
+bcel_scaled bcel_exact_value(const bcel_exact *sum);
+
+/* The total of blocks: a pair while there is one block, which costs little; exact from the second on. */
+typedef struct bcel_total {
+    int blocks;
+    bcel_pair first;
+    bcel_exact exact;
+} bcel_total;
+
+void bcel_total_init(bcel_total *total);
+void bcel_total_add(bcel_total *total, const bcel_lanes *lanes);
+bcel_scaled bcel_total_value(const bcel_total *total);
+/* Adds the total to an exact sum. */
+void bcel_total_into(const bcel_total *total, bcel_exact *sum);
+
+/* A block's lanes. aside gives room for what would overflow; it is not read before it is needed. */
+void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside);
+
+/* The quotient and the product, still pairs; an overflow is an infinity. */
+bcel_pair bcel_scaled_multiply(bcel_scaled a, bcel_pair b);
+bcel_pair bcel_divide(bcel_scaled a, bcel_scaled b);
+
+/* hi + lo rounded once to double, to float, or to odd for a later, coarser rounding. */
+float bcel_round_to_float(bcel_pair value);
+double bcel_round_to_odd(bcel_pair value);
+
+#endif
