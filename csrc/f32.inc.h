@@ -1,4 +1,4 @@
-/* What single precision fixes: types, constants, polynomials, and how a sum takes one vector. */
+/* What single precision fixes: types, constants, polynomials. */
 #undef PRECISION
 #define PRECISION f32
 #undef real
@@ -43,39 +43,4 @@ BCEL_INLINE f32x16 log1p_polynomial_f32(f32x16 w)
     q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q2_F32));
     q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q1_F32));
     return f32_fma(w, q, f32_set1(BCEL_LOG1P_Q0_F32));
-}
-
-/* Sixteen sums in double for the high parts, sixteen for the low ones: at most BCEL_BLOCK / 16 terms of 24 bits
- * each, so their rounding is below 2^-45 of a block's sum of magnitudes. */
-typedef struct { f64x8 hi[2], lo[2]; } lanes_f32;
-
-BCEL_INLINE lanes_f32 lanes_load_f32(const bcel_lanes *from)
-{
-    lanes_f32 s = { { f64_load(from->hi), f64_load(from->hi + 8) },
-                    { f64_load(from->lo), f64_load(from->lo + 8) } };
-    return s;
-}
-
-BCEL_INLINE void lanes_store_f32(bcel_lanes *to, const lanes_f32 *s)
-{
-    f64_store(to->hi, s->hi[0]);
-    f64_store(to->hi + 8, s->hi[1]);
-    f64_store(to->lo, s->lo[0]);
-    f64_store(to->lo + 8, s->lo[1]);
-}
-
-BCEL_INLINE void lanes_add_f32(lanes_f32 *s, f32x16 hi, f32x16 lo)
-{
-    s->hi[0] = f64_add(s->hi[0], f32_widen_lo(hi));
-    s->hi[1] = f64_add(s->hi[1], f32_widen_hi(hi));
-    s->lo[0] = f64_add(s->lo[0], f32_widen_lo(lo));
-    s->lo[1] = f64_add(s->lo[1], f32_widen_hi(lo));
-}
-
-/* A float cannot overflow a sum of doubles: nothing is set aside. */
-BCEL_INLINE void lanes_set_aside_f32(bcel_lanes *to, f32x16 *hi, f32x16 *lo)
-{
-    (void)to;
-    (void)hi;
-    (void)lo;
 }

@@ -17,10 +17,12 @@ BCEL_TARGET_BEGIN
 
 #include "f32.inc.h"
 #include "math.inc.h"
+#include "f32_sum.inc.h"
 #include "kernels.inc.h"
 
 #include "f64.inc.h"
 #include "math.inc.h"
+#include "f64_sum.inc.h"
 #include "kernels.inc.h"
 
 /* In the order of bcel_task. */
@@ -37,6 +39,7 @@ const bcel_kernels BCEL_PASTE(bcel_kernels, ISA) = {
     BCEL_ISA_NAME,
     { BCEL_KERNEL_TABLE(f32), BCEL_KERNEL_TABLE(f64) },
     { sum_products_f32, sum_products_f64 },
+    log_products,
 };
 
 BCEL_TARGET_END

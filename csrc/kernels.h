@@ -26,10 +26,12 @@
 /* Room for the elements of one logical vector of floats. */
 #define BCEL_LANES 16
 
-/* The lanes of a running sum. What could overflow a lane is added to `aside`, which is made when first needed. */
+/* The lanes of a running sum: hi + lo, and log1p(product) yet to be taken. What could overflow a lane is added to
+ * `aside`, which is made when first needed. */
 typedef struct bcel_lanes {
     double hi[BCEL_LANES];
     double lo[BCEL_LANES];
+    double product[BCEL_LANES];
     bcel_exact *aside;
     int aside_used;
 } bcel_lanes;
@@ -71,6 +73,8 @@ typedef struct bcel_kernels {
     bcel_kernel run[BCEL_PRECISIONS][BCEL_TASKS][2];
     /* lanes += a * b, or += a if b is NULL, for n elements. */
     void (*sum_products[BCEL_PRECISIONS])(bcel_lanes *lanes, const void *a, const void *b, size_t n);
+    /* Takes log1p(product) into hi + lo, at the end of a block of single precision. */
+    void (*log_products)(bcel_lanes *lanes);
 } bcel_kernels;
 
 extern const bcel_kernels bcel_kernels_scalar;

@@ -39,7 +39,9 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
     /* The careful loop is one for all: a weight of 1 and a pos_weight of 1 change no bit. */
     int weights = weighted || careful;
     N(coefficients) k = N(coefficients_of)(y, q, w, p, weights, careful);
-    if (has_loss) {
+    if (sums && !weights) {
+        N(lanes_add_near)(lanes, &l, &k, rest);
+    } else if (has_loss) {
         N(pair) loss = N(loss_of)(&l, &k, weights, careful);
         if (sums) {
             if (rest < LANES) {

@@ -10,42 +10,46 @@
 
 typedef struct { vec hi, lo; } N(pair);
 
-/* exp(-t) = 2^n (hi + lo), with 2^n not yet multiplied in; k holds n in its low bits.
+/* exp(-t) = 2^n (1 - r + tail); k holds n in its low bits.
  *
  * Cody and Waite's reduction: n = round(-t / ln 2), r = t + n ln 2 in [-ln2/2, ln2/2] in two fused steps. The first is
- * exact: LN2_HI is short. What the second rounds away is kept in r_lo. Then exp(-r) = 1 - r + (r^2 P(-r) - r_lo),
- * summed from the small end without loss (Dekker's fast two-sum: each step adds to something larger).
+ * exact: LN2_HI is short. What the second rounds away is kept in the tail, r^2 P(-r) - r_lo.
  *
- * Error of hi + lo relative to exp: that of P (see coefficients.h) and its rounding, about 2^-27 in single
- * precision and 2^-56 in double. */
-BCEL_INLINE N(pair) N(exp_mantissa)(vec t, vec *k)
+ * Error relative to exp(-t), before 1, r and tail are added: that of P (see coefficients.h) and of the few roundings in a
+ * tail of at most 0.07, about 2^-27 in single precision and 2^-56 in double. */
+typedef struct { vec r, tail, k; } N(reduced);
+
+BCEL_INLINE N(reduced) N(exp_reduced)(vec t)
 {
-    vec one = v_set1(1);
     vec magic = v_set1(REAL(ROUND_MAGIC));
     vec ln2_lo = v_set1(REAL(LN2_LO));
-    *k = v_fnma(t, v_set1(REAL(LOG2E)), magic);
-    vec n = v_sub(*k, magic);
+    N(reduced) e;
+    e.k = v_fnma(t, v_set1(REAL(LOG2E)), magic);
+    vec n = v_sub(e.k, magic);
     vec r_exact = v_fma(n, v_set1(REAL(LN2_HI)), t);
-    vec r = v_fma(n, ln2_lo, r_exact);
-    vec minus_r_lo = v_fnma(n, ln2_lo, v_sub(r, r_exact));
-    vec tail = v_fma(v_mul(r, r), N(exp_polynomial)(r), minus_r_lo);
-    vec q = v_sub(tail, r);
-    vec q_lo = v_sub(tail, v_add(q, r));
+    e.r = v_fma(n, ln2_lo, r_exact);
+    vec minus_r_lo = v_fnma(n, ln2_lo, v_sub(e.r, r_exact));
+    e.tail = v_fma(v_mul(e.r, e.r), N(exp_polynomial)(e.r), minus_r_lo);
+    return e;
+}
+
+/* 1 - r + tail as a pair, from the small end without loss (Dekker's fast two-sum: each step adds to something larger). */
+BCEL_INLINE N(pair) N(exp_mantissa)(const N(reduced) *from)
+{
+    vec one = v_set1(1);
+    vec q = v_sub(from->tail, from->r);
+    vec q_lo = v_sub(from->tail, v_add(q, from->r));
     N(pair) e;
     e.hi = v_add(one, q);
     e.lo = v_add(v_sub(q, v_sub(e.hi, one)), q_lo);
     return e;
 }
 
-/* exp(-t) for near t. */
-BCEL_INLINE N(pair) N(exp_near)(vec t)
+BCEL_INLINE N(pair) N(pair_times)(N(pair) a, vec power_of_two)
 {
-    vec k;
-    N(pair) e = N(exp_mantissa)(t, &k);
-    vec scale = v_pow2(k);
-    e.hi = v_mul(e.hi, scale);
-    e.lo = v_mul(e.lo, scale);
-    return e;
+    a.hi = v_mul(a.hi, power_of_two);
+    a.lo = v_mul(a.lo, power_of_two);
+    return a;
 }
 
 /* log(1 + e) for e in (0, 1]: with s = e / (2 + e), log(1+e) = log((1+s)/(1-s)) = 2s + s^3 Q(s^2), all terms
@@ -135,8 +139,9 @@ typedef struct {
     vmask is_positive;
     vmask far;      /* careful: t > NEAR_MAX */
     vmask huge;     /* careful: t > FAR_MAX, where exp(-t) is 0 */
+    N(reduced) reduced;
     N(pair) e;      /* exp(-t), near */
-    vec m, k;       /* careful: exp(-t) = 2^n m, far */
+    vec m;          /* careful: exp(-t) = 2^n m, far */
 } N(logit);
 
 BCEL_INLINE N(logit) N(logit_of)(vec x, int careful)
@@ -145,25 +150,24 @@ BCEL_INLINE N(logit) N(logit_of)(vec x, int careful)
     l.x = x;
     l.t = v_abs(x);
     l.is_positive = v_lt(v_set1(0), x);
+    vec t = l.t;
     if (careful) {
         vec far_max = v_set1(FAR_MAX);
-        l.far = v_lt(v_set1(NEAR_MAX), l.t);
-        l.huge = v_lt(far_max, l.t);
-        N(pair) e = N(exp_mantissa)(v_select(l.huge, far_max, l.t), &l.k);
-        l.m = v_add(e.hi, e.lo);
-        vec scale = v_pow2(l.k);
-        l.e.hi = v_mul(e.hi, scale);
-        l.e.lo = v_mul(e.lo, scale);
-    } else {
-        l.e = N(exp_near)(l.t);
+        l.far = v_lt(v_set1(NEAR_MAX), t);
+        l.huge = v_lt(far_max, t);
+        t = v_select(l.huge, far_max, t);
     }
+    l.reduced = N(exp_reduced)(t);
+    N(pair) mantissa = N(exp_mantissa)(&l.reduced);
+    if (careful) l.m = v_add(mantissa.hi, mantissa.lo);
+    l.e = N(pair_times)(mantissa, v_pow2(l.reduced.k));
     return l;
 }
 
 /* c * exp(-t) for far and huge t. */
 BCEL_INLINE vec N(exp_far)(const N(logit) *l, vec c)
 {
-    return v_select(l->huge, v_set1(0), N(scale_far)(c, l->m, l->k));
+    return v_select(l->huge, v_set1(0), N(scale_far)(c, l->m, l->reduced.k));
 }
 
 /* linear + both * log1p(e): the sum is exact up to the low parts. */

@@ -197,6 +197,7 @@ void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside)
 {
     memset(lanes->hi, 0, sizeof lanes->hi);
     memset(lanes->lo, 0, sizeof lanes->lo);
+    memset(lanes->product, 0, sizeof lanes->product);
     lanes->aside = aside;
     lanes->aside_used = 0;
 }
