@@ -13,12 +13,12 @@
  * held and with every coefficient free. All are rounded up to a tenth of a bit.
  *
  * polynomial  format   degree  largest error  real, P0 held  real, all free
- * EXP         float32       4        2^-28.0        2^-28.0         2^-28.2
- * LOG1P       float32       3        2^-27.7        2^-27.7         2^-27.7
+ * EXP         float32       5        2^-33.2        2^-33.2         2^-34.1
+ * LOG1P       float32       4        2^-33.0        2^-33.0         2^-33.0
  * EXP         float64      10        2^-63.8        2^-63.8         2^-64.0
  * LOG1P       float64       9        2^-59.4        2^-59.4         2^-59.4
  *
- * For comparison, EXP in float32 with degree 5: 2^-33.2 (real: 2^-33.2).
+ * For comparison, EXP in float32 with degree 6: 2^-36.7 (real: 2^-39.4).
  */
 #ifndef BCEL_COEFFICIENTS_H
 #define BCEL_COEFFICIENTS_H
@@ -26,15 +26,17 @@
 /* float32 */
 
 #define BCEL_EXP_P0_F32          0x1p-1f                   /* 0.5 */
-#define BCEL_EXP_P1_F32          0x1.5554a2p-3f            /* 0.166665331 */
-#define BCEL_EXP_P2_F32          0x1.55568p-5f             /* 0.041667223 */
-#define BCEL_EXP_P3_F32          0x1.123086p-7f            /* 0.00836760085 */
-#define BCEL_EXP_P4_F32          0x1.6b7adap-10f           /* 0.00138656574 */
+#define BCEL_EXP_P1_F32          0x1.555554p-3f            /* 0.166666657 */
+#define BCEL_EXP_P2_F32          0x1.5554e6p-5f            /* 0.0416664593 */
+#define BCEL_EXP_P3_F32          0x1.1112f8p-7f            /* 0.00833356008 */
+#define BCEL_EXP_P4_F32          0x1.6d4f48p-10f           /* 0.00139354588 */
+#define BCEL_EXP_P5_F32          0x1.9e32p-13f             /* 0.000197503716 */
 
-#define BCEL_LOG1P_Q0_F32        0x1.555502p-1f            /* 0.666664183 */
-#define BCEL_LOG1P_Q1_F32        0x1.99d1ccp-2f            /* 0.400214374 */
-#define BCEL_LOG1P_Q2_F32        0x1.1ec04p-2f             /* 0.280030251 */
-#define BCEL_LOG1P_Q3_F32        0x1.1eca1ap-2f            /* 0.280067831 */
+#define BCEL_LOG1P_Q0_F32        0x1.555558p-1f            /* 0.666666746 */
+#define BCEL_LOG1P_Q1_F32        0x1.9996dap-2f            /* 0.399989516 */
+#define BCEL_LOG1P_Q2_F32        0x1.2504cp-2f             /* 0.286150932 */
+#define BCEL_LOG1P_Q3_F32        0x1.b733ap-3f             /* 0.214453936 */
+#define BCEL_LOG1P_Q4_F32        0x1.f06af2p-3f            /* 0.242391482 */
 
 /* n * LN2_HI is exact for |n| <= 160; |ln 2 - HI - LO| = 5.5e-14. */
 #define BCEL_LN2_HI_F32          0x1.62e4p-1f              /* 0.693145752 */

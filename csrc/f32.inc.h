@@ -26,20 +26,24 @@
 #undef FAR_MAX
 #define FAR_MAX 200.0f
 
-/* P(-r) with exp(-r) = 1 - r + r^2 P(-r). */
+#undef SMALLEST_NORMAL
+#define SMALLEST_NORMAL 0x1p-126f
+
+/* P(-r) with exp(-r) = 1 - r + r^2/2 - r^3 P(-r). */
 BCEL_INLINE f32x16 exp_polynomial_f32(f32x16 r)
 {
-    f32x16 p = f32_set1(BCEL_EXP_P4_F32);
+    f32x16 p = f32_set1(BCEL_EXP_P5_F32);
+    p = f32_fnma(r, p, f32_set1(BCEL_EXP_P4_F32));
     p = f32_fnma(r, p, f32_set1(BCEL_EXP_P3_F32));
     p = f32_fnma(r, p, f32_set1(BCEL_EXP_P2_F32));
-    p = f32_fnma(r, p, f32_set1(BCEL_EXP_P1_F32));
-    return f32_fnma(r, p, f32_set1(BCEL_EXP_P0_F32));
+    return f32_fnma(r, p, f32_set1(BCEL_EXP_P1_F32));
 }
 
 /* Q(w) with log((1+s)/(1-s)) = 2s + s w Q(w), w = s^2. */
 BCEL_INLINE f32x16 log1p_polynomial_f32(f32x16 w)
 {
-    f32x16 q = f32_set1(BCEL_LOG1P_Q3_F32);
+    f32x16 q = f32_set1(BCEL_LOG1P_Q4_F32);
+    q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q3_F32));
     q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q2_F32));
     q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q1_F32));
     return f32_fma(w, q, f32_set1(BCEL_LOG1P_Q0_F32));

@@ -42,14 +42,14 @@ BCEL_INLINE void lanes_set_aside_f32(bcel_lanes *to, f32x16 *hi, f32x16 *lo)
     (void)lo;
 }
 
-/* Near logits without weights: linear + log1p(exp(-t)), in lanes below `rest`. exp(-t) = 2^n (1 - r + tail) is added up in
+/* Near logits without weights: linear + log1p(exp(-t)), in lanes below `rest`. exp(-t) = 2^n (1 - r + tail + lo) is added up in
  * double, from two floats; its error is then that of the tail alone. */
 BCEL_INLINE void lanes_add_near_f32(lanes_f32 *s, const logit_f32 *l, const coefficients_f32 *c, size_t rest)
 {
     f32x16 one = f32_set1(1);
     f32x16 scale = f32_pow2(l->reduced.k);
     f32x16 hi = f32_sub(one, l->reduced.r);
-    f32x16 lo = f32_add(f32_sub(f32_sub(one, hi), l->reduced.r), l->reduced.tail);
+    f32x16 lo = f32_add(f32_sub(f32_sub(one, hi), l->reduced.r), f32_add(l->reduced.tail, l->reduced.lo));
     f32x16 linear = f32_mul(f32_select(l->is_positive, c->negative, c->positive), l->t);
     hi = f32_mul(hi, scale);
     lo = f32_mul(lo, scale);

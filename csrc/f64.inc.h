@@ -25,6 +25,9 @@
 #undef FAR_MAX
 #define FAR_MAX 1500.0
 
+#undef SMALLEST_NORMAL
+#define SMALLEST_NORMAL 0x1p-1022
+
 BCEL_INLINE f64x8 exp_polynomial_f64(f64x8 r)
 {
     f64x8 p = f64_set1(BCEL_EXP_P10_F64);
@@ -36,8 +39,7 @@ BCEL_INLINE f64x8 exp_polynomial_f64(f64x8 r)
     p = f64_fnma(r, p, f64_set1(BCEL_EXP_P4_F64));
     p = f64_fnma(r, p, f64_set1(BCEL_EXP_P3_F64));
     p = f64_fnma(r, p, f64_set1(BCEL_EXP_P2_F64));
-    p = f64_fnma(r, p, f64_set1(BCEL_EXP_P1_F64));
-    return f64_fnma(r, p, f64_set1(BCEL_EXP_P0_F64));
+    return f64_fnma(r, p, f64_set1(BCEL_EXP_P1_F64));
 }
 
 BCEL_INLINE f64x8 log1p_polynomial_f64(f64x8 w)

@@ -10,35 +10,41 @@
 
 typedef struct { vec hi, lo; } N(pair);
 
-/* exp(-t) = 2^n (1 - r + tail); k holds n in its low bits.
+/* exp(-t) = 2^n (1 - r + tail + lo); k holds n in its low bits.
  *
  * Cody and Waite's reduction: n = round(-t / ln 2), r = t + n ln 2 in [-ln2/2, ln2/2] in two fused steps. The first is
- * exact: LN2_HI is short. What the second rounds away is kept in the tail, r^2 P(-r) - r_lo.
+ * exact: LN2_HI is short. exp(-r) = 1 - r + r^2/2 - r^3 P(-r), where r^2/2 is exact but for the rounding of r^2. lo is
+ * that, and what the second step rounded away.
  *
- * Error relative to exp(-t), before 1, r and tail are added: that of P (see coefficients.h) and of the few roundings in a
- * tail of at most 0.07, about 2^-27 in single precision and 2^-56 in double. */
-typedef struct { vec r, tail, k; } N(reduced);
+ * Error relative to exp(-t), before the four are added: that of P (see coefficients.h) and the last rounding of a tail of
+ * at most 0.07, about 2^-28 in single precision and 2^-57 in double. */
+typedef struct { vec r, tail, lo, k; } N(reduced);
 
 BCEL_INLINE N(reduced) N(exp_reduced)(vec t)
 {
     vec magic = v_set1(REAL(ROUND_MAGIC));
     vec ln2_lo = v_set1(REAL(LN2_LO));
+    vec half = v_set1((real)0.5);
     N(reduced) e;
     e.k = v_fnma(t, v_set1(REAL(LOG2E)), magic);
     vec n = v_sub(e.k, magic);
     vec r_exact = v_fma(n, v_set1(REAL(LN2_HI)), t);
     e.r = v_fma(n, ln2_lo, r_exact);
     vec minus_r_lo = v_fnma(n, ln2_lo, v_sub(e.r, r_exact));
-    e.tail = v_fma(v_mul(e.r, e.r), N(exp_polynomial)(e.r), minus_r_lo);
+    vec square = v_mul(e.r, e.r);
+    vec minus_square_lo = v_fnma(e.r, e.r, square);
+    e.tail = v_fnma(square, v_mul(e.r, N(exp_polynomial)(e.r)), v_mul(square, half));
+    e.lo = v_fnma(minus_square_lo, half, minus_r_lo);
     return e;
 }
 
-/* 1 - r + tail as a pair, from the small end without loss (Dekker's fast two-sum: each step adds to something larger). */
+/* 1 - r + tail + lo as a pair, from the small end without loss (Dekker's fast two-sum: each step adds to something
+ * larger). */
 BCEL_INLINE N(pair) N(exp_mantissa)(const N(reduced) *from)
 {
     vec one = v_set1(1);
     vec q = v_sub(from->tail, from->r);
-    vec q_lo = v_sub(from->tail, v_add(q, from->r));
+    vec q_lo = v_add(v_sub(from->tail, v_add(q, from->r)), from->lo);
     N(pair) e;
     e.hi = v_add(one, q);
     e.lo = v_add(v_sub(q, v_sub(e.hi, one)), q_lo);
@@ -115,16 +121,26 @@ BCEL_INLINE N(coefficients) N(coefficients_of)(vec y, vec q, vec w, vec p, int w
     return c;
 }
 
-/* c * 2^n m without an underflow on the way, for far t: 2^n in three factors, the coefficient after the first. */
-BCEL_INLINE vec N(scale_far)(vec c, vec m, vec k)
+/* c * 2^n (hi + lo) for far t, rounded once even if it is subnormal. 2^n comes in three factors, the coefficient after
+ * the first: nothing else over- or underflows. What a subnormal result has lost is brought back up, joined with the
+ * low part, and added if it is half a unit or more. */
+BCEL_INLINE vec N(scale_far)(vec c, N(pair) m, vec k)
 {
-    vec magic = v_set1(REAL(ROUND_MAGIC));
+    vec magic = v_set1(REAL(ROUND_MAGIC)), two_magic = v_add(magic, magic);
     vec n = v_sub(k, magic);
     vec third = v_fma(n, v_set1((real)(1.0 / 3.0)), magic);
-    vec rest = v_sub(n, v_sub(v_add(third, third), v_add(magic, magic)));
-    vec scale = v_pow2(third);
-    vec small = v_mul(v_mul(v_mul(m, scale), c), scale);
-    return v_mul(small, v_pow2(v_add(rest, magic)));
+    vec last = v_add(v_sub(n, v_sub(v_add(third, third), two_magic)), magic);
+    vec down = v_pow2(third), down_last = v_pow2(last);
+    vec up = v_pow2(v_sub(two_magic, third)), up_last = v_pow2(v_sub(two_magic, last));
+    m = N(pair_times)(m, down);
+    vec product = v_mul(c, m.hi);
+    vec product_lo = v_fma(c, m.lo, v_neg(v_fnma(c, m.hi, product)));
+    vec nearest = v_add(product, product_lo);
+    vec nearest_lo = v_sub(product_lo, v_sub(nearest, product));
+    vec result = v_mul(v_mul(nearest, down), down_last);
+    vec lost = v_sub(nearest, v_mul(v_mul(result, up_last), up));
+    vec mended = v_add(result, v_mul(v_mul(v_add(lost, nearest_lo), down), down_last));
+    return v_select(v_lt(v_abs(result), v_set1(SMALLEST_NORMAL)), mended, result);
 }
 
 /* NaN of one kind, so that its bits do not depend on the instruction set. */
@@ -141,7 +157,7 @@ typedef struct {
     vmask huge;     /* careful: t > FAR_MAX, where exp(-t) is 0 */
     N(reduced) reduced;
     N(pair) e;      /* exp(-t), near */
-    vec m;          /* careful: exp(-t) = 2^n m, far */
+    N(pair) m;      /* careful: exp(-t) = 2^n (m.hi + m.lo), far */
 } N(logit);
 
 BCEL_INLINE N(logit) N(logit_of)(vec x, int careful)
@@ -158,9 +174,8 @@ BCEL_INLINE N(logit) N(logit_of)(vec x, int careful)
         t = v_select(l.huge, far_max, t);
     }
     l.reduced = N(exp_reduced)(t);
-    N(pair) mantissa = N(exp_mantissa)(&l.reduced);
-    if (careful) l.m = v_add(mantissa.hi, mantissa.lo);
-    l.e = N(pair_times)(mantissa, v_pow2(l.reduced.k));
+    l.m = N(exp_mantissa)(&l.reduced);
+    l.e = N(pair_times)(l.m, v_pow2(l.reduced.k));
     return l;
 }
 

@@ -297,9 +297,9 @@ def log1p_target() -> Target:
 EXP_MARGIN = "1e-3"
 LOG1P_MARGIN = "1e-6"
 
-EXP_DEGREE = {"float32": 4, "float64": 10}
-LOG1P_DEGREE = {"float32": 3, "float64": 9}
-EXP_DEGREE_NEXT = 5  # float32, for comparison in the header only
+EXP_DEGREE = {"float32": 5, "float64": 10}
+LOG1P_DEGREE = {"float32": 4, "float64": 9}
+EXP_DEGREE_NEXT = 6  # float32, for comparison in the header only
 
 # Largest abs(n) for which n * LN2_HI has to be exact.
 LN2_MULTIPLE = {"float32": 160, "float64": 2047}
