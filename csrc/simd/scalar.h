@@ -16,73 +16,66 @@ typedef struct { uint32_t lane[16]; } f32_mask;
 typedef struct { uint64_t lane[8]; } f64_mask;
 
 /* ISO C permits contraction within an expression; each operation below is a function of its own, and the
- * build turns contraction off besides. */
-/* A loop stays a loop: unrolled, sixteen lanes of a kernel would be megabytes. */
+ * build turns contraction off besides. A loop stays a loop: unrolled, sixteen lanes of a kernel would be
+ * megabytes. */
 #if defined(__GNUC__)
-#  define EACH(L) _Pragma("GCC unroll 1") for (int i = 0; i < L; ++i)
+#  define BCEL_ROLLED _Pragma("GCC unroll 1")
 #else
-#  define EACH(L) for (int i = 0; i < L; ++i)
+#  define BCEL_ROLLED
 #endif
+#define BCEL_EACH(L, STATEMENT) BCEL_ROLLED for (int i = 0; i < (L); ++i) { STATEMENT; }
 
-#define BCEL_SCALAR_OPS(P, V, T, U, L, FMA, SHIFT)                                                       \
-    static inline U P##_bits(T a) { U u; memcpy(&u, &a, sizeof u); return u; }                           \
-    static inline T P##_from_bits(U u) { T a; memcpy(&a, &u, sizeof a); return a; }                      \
-    static inline V P##_load(const T *p) { V r; memcpy(r.lane, p, sizeof r.lane); return r; }            \
-    static inline void P##_store(T *p, V a) { memcpy(p, a.lane, sizeof a.lane); }                        \
-    static inline V P##_set1(T s) { V r; EACH(L) r.lane[i] = s; return r; }          \
-    BCEL_SCALAR_MAP2(P##_add, V, L, a.lane[i] + b.lane[i])                                               \
-    BCEL_SCALAR_MAP2(P##_sub, V, L, a.lane[i] - b.lane[i])                                               \
-    BCEL_SCALAR_MAP2(P##_mul, V, L, a.lane[i] * b.lane[i])                                               \
-    BCEL_SCALAR_MAP2(P##_div, V, L, a.lane[i] / b.lane[i])                                               \
-    BCEL_SCALAR_MAP2(P##_max, V, L, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i])                       \
-    BCEL_SCALAR_MAP2(P##_min, V, L, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i])                       \
-    BCEL_SCALAR_MAP2(P##_umax, V, L, P##_bits(a.lane[i]) > P##_bits(b.lane[i]) ? a.lane[i] : b.lane[i])  \
-    static inline V P##_fma(V a, V b, V c)                                                               \
-    { V r; EACH(L) r.lane[i] = FMA(a.lane[i], b.lane[i], c.lane[i]); return r; }     \
-    static inline V P##_fnma(V a, V b, V c)                                                              \
-    { V r; EACH(L) r.lane[i] = FMA(-a.lane[i], b.lane[i], c.lane[i]); return r; }    \
-    static inline V P##_abs(V a)                                                                         \
-    { V r; EACH(L)                                                                   \
-          r.lane[i] = P##_from_bits((U)(P##_bits(a.lane[i]) & ((U)-1 >> 1))); return r; }                \
-    static inline V P##_neg(V a)                                                                         \
-    { V r; EACH(L)                                                                   \
-          r.lane[i] = P##_from_bits((U)(P##_bits(a.lane[i]) ^ ~((U)-1 >> 1))); return r; }               \
-    static inline P##_mask P##_lt(V a, V b)                                                              \
-    { P##_mask m; EACH(L) m.lane[i] = a.lane[i] < b.lane[i] ? (U)-1 : 0; return m; } \
-    static inline P##_mask P##_eq(V a, V b)                                                              \
-    { P##_mask m; EACH(L) m.lane[i] = a.lane[i] == b.lane[i] ? (U)-1 : 0; return m; }\
-    static inline V P##_select(P##_mask m, V a, V b)                                                     \
-    { V r; EACH(L)                                                                   \
-          r.lane[i] = P##_from_bits((U)((P##_bits(a.lane[i]) & m.lane[i])                                \
-                                        | (P##_bits(b.lane[i]) & ~m.lane[i]))); return r; }              \
-    static inline P##_mask P##_first(int n)                                                              \
-    { P##_mask m; EACH(L) m.lane[i] = i < n ? (U)-1 : 0; return m; }                 \
-    static inline int P##_any(P##_mask m)                                                                \
-    { U any = 0; EACH(L) any |= m.lane[i]; return any != 0; }                        \
-    static inline V P##_pow2(V k)                                                                        \
-    { V r; EACH(L)                                                                   \
-          r.lane[i] = P##_from_bits((U)((U)(P##_bits(k.lane[i]) << SHIFT) + P##_bits((T)1))); return r; }\
-    static inline int P##_uany(V a, U limit)                                                             \
-    { int any = 0; EACH(L) any |= P##_bits(a.lane[i]) > limit; return any; }
+/* NAME(A) or NAME(A, B) or NAME(A, B, C) whose lanes are EXPRESSION. */
+#define BCEL_SCALAR_MAP(NAME, PARAMETERS, R, L, EXPRESSION)                                               \
+    static inline R NAME PARAMETERS                                                                       \
+    {                                                                                                     \
+        R r;                                                                                              \
+        BCEL_EACH(L, r.lane[i] = (EXPRESSION))                                                            \
+        return r;                                                                                         \
+    }
 
-#define BCEL_SCALAR_MAP2(NAME, V, L, EXPRESSION)                                                         \
-    static inline V NAME(V a, V b) { V r; EACH(L) r.lane[i] = EXPRESSION; return r; }
+#define BCEL_SCALAR_OPS(P, V, T, U, L, FMA, SHIFT)                                                        \
+    static inline U P##_bits(T a) { U u; memcpy(&u, &a, sizeof u); return u; }                            \
+    static inline T P##_from_bits(U u) { T a; memcpy(&a, &u, sizeof a); return a; }                       \
+    static inline V P##_load(const T *p) { V r; memcpy(r.lane, p, sizeof r.lane); return r; }             \
+    static inline void P##_store(T *p, V a) { memcpy(p, a.lane, sizeof a.lane); }                         \
+    BCEL_SCALAR_MAP(P##_set1, (T s), V, L, s)                                                             \
+    BCEL_SCALAR_MAP(P##_add, (V a, V b), V, L, a.lane[i] + b.lane[i])                                     \
+    BCEL_SCALAR_MAP(P##_sub, (V a, V b), V, L, a.lane[i] - b.lane[i])                                     \
+    BCEL_SCALAR_MAP(P##_mul, (V a, V b), V, L, a.lane[i] * b.lane[i])                                     \
+    BCEL_SCALAR_MAP(P##_div, (V a, V b), V, L, a.lane[i] / b.lane[i])                                     \
+    BCEL_SCALAR_MAP(P##_fma, (V a, V b, V c), V, L, FMA(a.lane[i], b.lane[i], c.lane[i]))                 \
+    BCEL_SCALAR_MAP(P##_fnma, (V a, V b, V c), V, L, FMA(-a.lane[i], b.lane[i], c.lane[i]))               \
+    BCEL_SCALAR_MAP(P##_max, (V a, V b), V, L, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i])             \
+    BCEL_SCALAR_MAP(P##_min, (V a, V b), V, L, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i])             \
+    BCEL_SCALAR_MAP(P##_abs, (V a), V, L, P##_from_bits((U)(P##_bits(a.lane[i]) & ((U)-1 >> 1))))         \
+    BCEL_SCALAR_MAP(P##_neg, (V a), V, L, P##_from_bits((U)(P##_bits(a.lane[i]) ^ ~((U)-1 >> 1))))        \
+    BCEL_SCALAR_MAP(P##_lt, (V a, V b), P##_mask, L, a.lane[i] < b.lane[i] ? (U)-1 : 0)                   \
+    BCEL_SCALAR_MAP(P##_eq, (V a, V b), P##_mask, L, a.lane[i] == b.lane[i] ? (U)-1 : 0)                  \
+    BCEL_SCALAR_MAP(P##_select, (P##_mask m, V a, V b), V, L,                                             \
+                    P##_from_bits((U)((P##_bits(a.lane[i]) & m.lane[i]) | (P##_bits(b.lane[i]) & ~m.lane[i])))) \
+    BCEL_SCALAR_MAP(P##_first, (int n), P##_mask, L, i < n ? (U)-1 : 0)                                   \
+    BCEL_SCALAR_MAP(P##_pow2, (V k), V, L,                                                                \
+                    P##_from_bits((U)((U)(P##_bits(k.lane[i]) << SHIFT) + P##_bits((T)1))))               \
+    BCEL_SCALAR_MAP(P##_umax, (V a, V b), V, L,                                                           \
+                    P##_bits(a.lane[i]) > P##_bits(b.lane[i]) ? a.lane[i] : b.lane[i])                    \
+    static inline int P##_any(P##_mask m)                                                                 \
+    {                                                                                                     \
+        U any = 0;                                                                                        \
+        BCEL_EACH(L, any |= m.lane[i])                                                                    \
+        return any != 0;                                                                                  \
+    }                                                                                                     \
+    static inline int P##_uany(V a, U limit)                                                              \
+    {                                                                                                     \
+        int any = 0;                                                                                      \
+        BCEL_EACH(L, any |= P##_bits(a.lane[i]) > limit)                                                  \
+        return any;                                                                                       \
+    }
 
 BCEL_SCALAR_OPS(f32, f32x16, float, uint32_t, 16, fmaf, 23)
 BCEL_SCALAR_OPS(f64, f64x8, double, uint64_t, 8, fma, 52)
 
-static inline f64x8 f32_widen_lo(f32x16 a)
-{
-    f64x8 r;
-    for (int i = 0; i < 8; ++i) r.lane[i] = (double)a.lane[i];
-    return r;
-}
-
-static inline f64x8 f32_widen_hi(f32x16 a)
-{
-    f64x8 r;
-    for (int i = 0; i < 8; ++i) r.lane[i] = (double)a.lane[8 + i];
-    return r;
-}
+BCEL_SCALAR_MAP(f32_widen_lo, (f32x16 a), f64x8, 8, (double)a.lane[i])
+BCEL_SCALAR_MAP(f32_widen_hi, (f32x16 a), f64x8, 8, (double)a.lane[8 + i])
 
 #endif
