@@ -1,0 +1,232 @@
+"""The arguments of the command: what they are, what they mean, which values they take."""
+
+import argparse
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from bcelogits.cli.errors import CommandError
+
+Format = Literal["table", "json"]
+
+_FORMATS = """\
+files:
+  .csv .tsv              with a header; also compressed (.gz .bz2 .zst)
+  .parquet .pq           Parquet
+  .arrow .feather .ipc   Arrow IPC files (Feather 2); .arrows, or any of these: IPC streams
+  .npy                   fields of a structured array, or the columns 0, 1, ... of a 2-D array
+  .npz                   named arrays; A[0], A[1], ... are the columns of a 2-D array A
+  Files are read in chunks. All but .npy and .npz need pyarrow: pip install 'bcelogits[cli]'
+
+figures:
+  rows                   data rows
+  positives              sum of w*y over all labels (w = 1 without --weight)
+  base rate              sum of w*y over sum of w
+  mean loss              sum of w*loss over sum of w, the library's reduction="weighted_mean"
+  normalized entropy     mean loss over the entropy of the base rate: below 1 is better than always
+                         predicting the base rate; --pos-weight and --label-smoothing change the
+                         loss alone and so the meaning of this figure
+  calibration            mean prediction over base rate; the mean is weighted likewise
+  A figure with no value (no rows, a base rate of 0 or 1) is nan, in JSON null, and so is an
+  infinite one in JSON. Everything is computed in double precision.
+
+With several labels, every figure is given per label and over all labels together; the base rate is
+then positives over rows times labels.
+
+A missing column or value, a NaN, a text where a number should be, a target outside [0, 1], a
+negative weight: one line on standard error names file, column and data row (the first is 1, a
+header is not counted), exit status 2.
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to score, and how.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        The files.
+    logits, targets : tuple of str
+        Names of columns, of equal number; the i-th logit belongs to the i-th target.
+    weight, by : str or None
+        Names of columns.
+    pos_weight : tuple of float, "balanced" or None
+        One value per label.
+    label_smoothing : float
+        In [0, 1].
+    format : "table" or "json"
+        Form of the report.
+    """
+
+    paths: tuple[str, ...]
+    logits: tuple[str, ...]
+    targets: tuple[str, ...]
+    weight: str | None = None
+    by: str | None = None
+    pos_weight: tuple[float, ...] | Literal["balanced"] | None = None
+    label_smoothing: float = 0.0
+    format: Format = "table"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+    def print_help(self, file: Any = None) -> None:
+        # argparse's own ignores that the reader went away
+        print(self.format_help(), end="", file=file)
+
+
+class _Version(argparse.Action):
+    """Import the version, and NumPy with it, only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from bcelogits import __version__
+
+        print(f"bcelogits {__version__}")
+        parser.exit()
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> Options:
+    """Parse the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name. Default: those of the process.
+
+    Returns
+    -------
+    Options
+
+    Raises
+    ------
+    CommandError
+        If an argument is missing, unknown or out of range.
+    SystemExit
+        After --help and --version.
+    """
+    given = _parser().parse_args(argv)
+    logits, targets = tuple(given.logit), tuple(given.target)
+    if len(logits) != len(targets):
+        raise CommandError(
+            f"{len(logits)} logit column(s) but {len(targets)} target column(s): "
+            "the i-th logit belongs to the i-th target"
+        )
+    if len(set(targets)) != len(targets):
+        raise CommandError(f"a target column is named twice: {', '.join(targets)}")
+    pos_weight = given.pos_weight
+    if isinstance(pos_weight, tuple):
+        if len(pos_weight) not in (1, len(targets)):
+            raise CommandError(
+                f"--pos-weight has {len(pos_weight)} values for {len(targets)} label(s): "
+                "give one, or one per label"
+            )
+        if len(pos_weight) == 1:
+            pos_weight *= len(targets)
+    return Options(
+        paths=tuple(given.paths),
+        logits=logits,
+        targets=targets,
+        weight=given.weight,
+        by=given.by,
+        pos_weight=pos_weight,
+        label_smoothing=given.label_smoothing,
+        format=given.format,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="bcelogits",
+        allow_abbrev=False,
+        description="Binary cross entropy with logits, for predictions kept in files.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    score = commands.add_parser(
+        "score",
+        allow_abbrev=False,
+        help="score logged predictions",
+        description="Score logged predictions: rows, positives, base rate, mean loss, normalized "
+        "entropy and calibration, in all and per group.",
+        epilog=_FORMATS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    score.add_argument("paths", nargs="+", metavar="PATH", help="files, taken as one data set")
+    score.add_argument(
+        "--logit",
+        required=True,
+        action="extend",
+        type=_names,
+        metavar="COL",
+        help="column of logits; several, for several labels, by a comma or by repeating the "
+        "option (quote a name that has a comma: '\"a,b\",c')",
+    )
+    score.add_argument(
+        "--target",
+        required=True,
+        action="extend",
+        type=_names,
+        metavar="COL",
+        help="column of targets in [0, 1]; as many as logits, in their order",
+    )
+    score.add_argument("--weight", metavar="COL", help="column of weights of the rows, >= 0")
+    score.add_argument(
+        "--pos-weight",
+        type=_pos_weight,
+        metavar="X|balanced",
+        help="weight of the positive term: a number >= 0, one per label (X,Y,...), or negatives "
+        "over positives of each label in the data (reads the targets twice; weights do not count)",
+    )
+    score.add_argument(
+        "--label-smoothing",
+        type=_fraction,
+        default=0.0,
+        metavar="A",
+        help="in [0, 1]: a target y counts as y*(1-A) + A/2 in the loss (default: 0)",
+    )
+    score.add_argument("--by", metavar="COL", help="column of groups to report one by one")
+    score.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="a table, or one JSON object in one line (default: table)",
+    )
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    """Split at commas, with quotes as in CSV."""
+    try:
+        names = next(csv.reader([text], strict=True), [])
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of columns: {error}") from None
+    if not names or not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} holds an empty column name")
+    return names
+
+
+def _pos_weight(text: str) -> tuple[float, ...] | str:
+    if text == "balanced":
+        return text
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither numbers nor 'balanced'") from None
+    if not all(0 <= value < math.inf for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not finite and >= 0")
+    return values
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is outside [0, 1]")
+    return value

@@ -1,0 +1,128 @@
+"""Readers: from a file of any known format to chunks of NumPy columns."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from bcelogits.cli.errors import CommandError
+from bcelogits.cli.readers.chunk import Chunk, Wanted, describe
+
+__all__ = ["Chunk", "Wanted", "check_file", "read"]
+
+Reader = Callable[[str, Wanted], Iterator[Chunk]]
+
+
+def check_file(path: str) -> int:
+    """Return the size of a file in bytes.
+
+    Raises
+    ------
+    CommandError
+        If it is absent, no regular file, not readable or of no known format.
+    """
+    _format(path)
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise CommandError(f"{path}: is a directory, not a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise CommandError(f"{path}: is not a regular file")
+        with open(path, "rb"):
+            pass
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path}: {describe(error)}") from None
+    return status.st_size
+
+
+def read(path: str, wanted: Wanted) -> Iterator[Chunk]:
+    """Read columns of a file, chunk by chunk.
+
+    Parameters
+    ----------
+    path : str
+        The file; its suffix tells the format.
+    wanted : Wanted
+        The columns.
+
+    Yields
+    ------
+    Chunk
+        In the order of the rows; together, all rows. None of them is empty.
+
+    Raises
+    ------
+    DataError
+        If a value is missing or is no number.
+    CommandError
+        If the file cannot be read or lacks a column, or the library that reads it is not installed.
+    """
+    name = _format(path)
+    try:
+        reader = _READERS[name]()
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "pyarrow":
+            raise
+        raise CommandError(
+            f"{path}: reading {name} files needs pyarrow: pip install 'bcelogits[cli]'"
+        ) from None
+    return reader(path, wanted)
+
+
+def _csv() -> Reader:
+    from bcelogits.cli.readers.csv import read_csv
+
+    return read_csv
+
+
+def _parquet() -> Reader:
+    from bcelogits.cli.readers.parquet import read_parquet
+
+    return read_parquet
+
+
+def _arrow() -> Reader:
+    from bcelogits.cli.readers.ipc import read_ipc
+
+    return read_ipc
+
+
+def _npy() -> Reader:
+    from bcelogits.cli.readers.npy import read_npy
+
+    return read_npy
+
+
+def _npz() -> Reader:
+    from bcelogits.cli.readers.npz import read_npz
+
+    return read_npz
+
+
+_READERS = {"CSV": _csv, "Parquet": _parquet, "Arrow": _arrow, "npy": _npy, "npz": _npz}
+
+_SUFFIXES = {
+    ".csv": "CSV",
+    ".tsv": "CSV",
+    ".parquet": "Parquet",
+    ".pq": "Parquet",
+    ".arrow": "Arrow",
+    ".arrows": "Arrow",
+    ".feather": "Arrow",
+    ".ipc": "Arrow",
+    ".npy": "npy",
+    ".npz": "npz",
+}
+
+_COMPRESSED = (".gz", ".bz2", ".zst")
+
+
+def _format(path: str) -> str:
+    stem, suffix = os.path.splitext(path.lower())
+    if suffix in _COMPRESSED:
+        suffix = os.path.splitext(stem)[1]
+        if _SUFFIXES.get(suffix) != "CSV":
+            suffix = ""
+    if suffix not in _SUFFIXES:
+        known = " ".join(_SUFFIXES)
+        raise CommandError(f"{path}: the suffix tells no known format (known: {known})")
+    return _SUFFIXES[suffix]

@@ -1,0 +1,106 @@
+"""CSV and TSV, plain or compressed."""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.csv
+
+from bcelogits.cli.errors import CommandError, DataError, shown
+from bcelogits.cli.readers.arrow import to_chunk
+from bcelogits.cli.readers.chunk import Chunk, Wanted, check_columns, describe, reading
+
+_CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+
+# A row has to fit; large enough for rows with an embedding or a long text in them.
+_BLOCK_BYTES = 1 << 22
+
+# The reader names column and row in its messages when it parses with one thread. Its rows count
+# the header, and leave blank lines out.
+_CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (.*)", re.S)
+_PARSE = re.compile(r"CSV parse error: Row #(\d+): (Expected \d+ columns, got \d+)", re.S)
+
+
+def read_csv(path: str, wanted: Wanted) -> Iterator[Chunk]:
+    """Read a CSV or TSV file with a header.
+
+    Numbers are read as double precision, except that a column of true and false stays one.
+    Groups are read as text, as written.
+
+    See Also
+    --------
+    bcelogits.cli.readers.read : parameters, results and errors.
+    """
+    reader, file = _open(path, None, None)
+    with file, reader:
+        header = reader.schema
+    with reading(f"{path}: header"):
+        names = header.names
+    check_columns(path, wanted, names)
+    types = {name: pa.string() for name in wanted.columns}
+    for name in wanted.numbers:
+        is_bool = pa.types.is_boolean(header.field(name).type)
+        types[name] = pa.bool_() if is_bool else pa.float64()
+    reader, file = _open(path, types, names)
+    with file, reader:
+        row = 1
+        for batch in _batches(path, reader, names):
+            for start in range(0, batch.num_rows, wanted.chunk_rows):
+                part = batch.slice(start, wanted.chunk_rows)
+                yield to_chunk(path, wanted, part, row, file.tell())
+                row += part.num_rows
+
+
+def _batches(
+    path: str, reader: pyarrow.csv.CSVStreamingReader, names: list[str]
+) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _explain(path, error, names) from None
+        yield batch
+
+
+def _open(
+    path: str, types: dict[str, pa.DataType] | None, names: list[str] | None
+) -> tuple[pyarrow.csv.CSVStreamingReader, pa.NativeFile]:
+    """Open the file; the second result is the file itself, whose position tells the progress."""
+    stem, suffix = os.path.splitext(path.lower())
+    tabs = os.path.splitext(stem)[1] == ".tsv" if suffix in _CODECS else suffix == ".tsv"
+    try:
+        file = pa.OSFile(path)
+        stream = pa.CompressedInputStream(file, _CODECS[suffix]) if suffix in _CODECS else file
+        reader = pyarrow.csv.open_csv(
+            stream,
+            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter="\t" if tabs else ",", newlines_in_values=True
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=types, include_columns=list(types or ())
+            ),
+        )
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _explain(path, error, names) from None
+    return reader, file
+
+
+def _explain(path: str, error: Exception, names: list[str] | None) -> CommandError:
+    text = describe(error)
+    conversion = _CONVERSION.fullmatch(text)
+    if conversion and names:
+        column, row, problem = conversion.groups()
+        value = re.fullmatch(r"\w+: invalid value '(.*)'", problem, re.S)
+        if value:
+            problem = f"text {shown(value[1])} where a number should be"
+        return DataError(path, names[int(column)], int(row) - 1, problem)
+    parse = _PARSE.match(text)
+    if parse:
+        return CommandError(f"{path}: data row {int(parse[1]) - 1}: {parse[2].lower()}")
+    if "straddling object" in text:
+        return CommandError(f"{path}: a row is longer than {_BLOCK_BYTES >> 20} MiB")
+    return CommandError(f"{path}: {text}")

@@ -1,0 +1,167 @@
+"""The report: a table for people, one JSON object for programs."""
+
+import json
+import math
+from typing import TextIO
+
+from bcelogits.cli.arguments import Format
+from bcelogits.cli.errors import one_line
+from bcelogits.cli.scoring import Report, Scores
+from bcelogits.cli.summary import Summary
+
+
+def render(report: Report, form: Format, stream: TextIO | None) -> str:
+    """Return the report as text.
+
+    Parameters
+    ----------
+    report : Report
+        What to tell.
+    form : "table" or "json"
+        How.
+    stream : file object or None
+        Where it goes: on a terminal a table has lines and colours, if rich is installed.
+
+    Returns
+    -------
+    str
+        With a newline at its end.
+    """
+    if form == "json":
+        return json.dumps(_json(report), allow_nan=False) + "\n"
+    table = _table(report)
+    caption = ""
+    if report.pos_weight is not None:
+        caption = "pos_weight: " + ", ".join(_number(value) for value in report.pos_weight) + "\n"
+    if stream is not None and stream.isatty():
+        try:
+            labels = len(report.options.targets)
+            overall_rows = labels + 1 if labels > 1 else 1
+            return _rich(table, _text_columns(report), overall_rows, stream) + caption
+        except ImportError:
+            pass
+    return _plain(table, _text_columns(report)) + caption
+
+
+def _json(report: Report) -> dict[str, object]:
+    options = report.options
+    return {
+        "files": list(options.paths),
+        "logit": list(options.logits),
+        "target": list(options.targets),
+        "weight": options.weight,
+        "by": options.by,
+        "pos_weight": None if report.pos_weight is None else list(report.pos_weight),
+        "label_smoothing": options.label_smoothing,
+        "overall": _json_scores(report, report.overall),
+        "groups": [
+            {"group": name} | _json_scores(report, scores) for name, scores in report.groups.items()
+        ],
+    }
+
+
+def _json_scores(report: Report, scores: Scores) -> dict[str, object]:
+    labels = zip(report.options.targets, scores.labels, strict=True)
+    return _json_summary(scores.all_labels) | {
+        "labels": [{"label": name} | _json_summary(summary) for name, summary in labels]
+    }
+
+
+def _json_summary(summary: Summary) -> dict[str, object]:
+    figures = {
+        "weight_sum": summary.weight_sum,
+        "positives": summary.positives,
+        "base_rate": summary.base_rate,
+        "mean_prediction": summary.mean_prediction,
+        "mean_loss": summary.mean_loss,
+        "normalized_entropy": summary.normalized_entropy,
+        "calibration": summary.calibration,
+    }
+    return {"rows": summary.rows, "count": summary.count} | {
+        name: value if math.isfinite(value) else None for name, value in figures.items()
+    }
+
+
+def _text_columns(report: Report) -> int:
+    return (report.options.by is not None) + (len(report.options.targets) > 1)
+
+
+def _table(report: Report) -> list[list[str]]:
+    """Return the cells, the header first; columns of text stand before those of figures."""
+    options = report.options
+    by = [one_line(options.by)] if options.by is not None else []
+    label = ["label"] if len(options.targets) > 1 else []
+    weight = ["weight"] if options.weight is not None else []
+    figures = ["base rate", "mean loss", "normalized entropy", "calibration"]
+    rows = [[*by, *label, "rows", *weight, "positives", *figures]]
+    everything = ["all"] if by else []
+    for name, scores in report.groups.items():
+        rows += _table_rows(report, [_group_name(name)], scores)
+    return rows + _table_rows(report, everything, report.overall)
+
+
+def _group_name(name: str | None) -> str:
+    return "(missing)" if name is None else one_line(name) or "(empty)"
+
+
+def _table_rows(report: Report, group: list[str], scores: Scores) -> list[list[str]]:
+    weighted = report.options.weight is not None
+    if len(scores.labels) == 1:
+        return [group + _cells(scores.all_labels, weighted)]
+    labels = zip(report.options.targets, scores.labels, strict=True)
+    rows = [[*group, one_line(name), *_cells(summary, weighted)] for name, summary in labels]
+    return [*rows, [*group, "all", *_cells(scores.all_labels, weighted)]]
+
+
+def _cells(summary: Summary, weighted: bool) -> list[str]:
+    cells = [f"{summary.rows:,}"]
+    if weighted:
+        cells.append(_count(summary.weight_sum))
+    return [
+        *cells,
+        _count(summary.positives),
+        _number(summary.base_rate),
+        _number(summary.mean_loss),
+        _number(summary.normalized_entropy),
+        _number(summary.calibration),
+    ]
+
+
+def _count(value: float) -> str:
+    """Whole sums of 0/1 targets and unit weights as counts, others as numbers."""
+    return f"{int(value):,}" if value.is_integer() and value < 2**53 else _number(value)
+
+
+def _number(value: float) -> str:
+    """Six significant digits, their trailing zeros too."""
+    return f"{value:#.6g}".rstrip(".")
+
+
+def _plain(table: list[list[str]], text_columns: int) -> str:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        cells = [
+            cell.ljust(width) if index < text_columns else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _rich(table: list[list[str]], text_columns: int, overall_rows: int, stream: TextIO) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    header, *body = table
+    result = Table()
+    for index, name in enumerate(header):
+        result.add_column(Text(name), justify="left" if index < text_columns else "right")
+    for index, row in enumerate(body):
+        last_group = index == len(body) - overall_rows - 1
+        result.add_row(*(Text(cell) for cell in row), end_section=last_group)
+    console = Console(file=stream)
+    with console.capture() as capture:
+        console.print(result)
+    return capture.get()

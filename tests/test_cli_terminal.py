@@ -1,0 +1,226 @@
+"""``bcelogits score`` among terminals, pipes and signals, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
+pytest.importorskip("rich", reason="the command draws with rich (extra: cli)")
+pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+
+from cli_files import LOGIT, TARGET, flights, write_csv  # noqa: E402
+
+SCORE = [sys.executable, "-W", "error", "-m", "bcelogits", "score"]
+
+
+@pytest.fixture
+def csv_path(tmp_path: Path) -> Path:
+    path = tmp_path / "flights.csv"
+    write_csv(path, flights())
+    return path
+
+
+def terminal_environment() -> dict[str, str]:
+    return os.environ | {"TERM": "xterm", "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
+
+
+def read_terminal(descriptor: int) -> str:
+    """Return all that was written to the other end, until that is closed."""
+    parts = []
+    while True:
+        try:
+            part = os.read(descriptor, 1 << 16)
+        except OSError:  # how Linux tells the end
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts).decode()
+
+
+def test_standard_error_without_a_terminal_stays_empty(csv_path: Path) -> None:
+    done = subprocess.run([*SCORE, csv_path, *LOGIT, *TARGET], capture_output=True, check=True)
+    assert done.stderr == b""
+    assert b"\x1b" not in done.stdout
+    assert done.stdout.lstrip().startswith(b"rows  positives")
+
+
+@pytest.mark.parametrize("balanced", [[], ["--pos-weight", "balanced"]])
+def test_a_terminal_on_standard_error_gets_a_bar_that_reaches_the_end(
+    tmp_path: Path, balanced: list[str]
+) -> None:
+    path = tmp_path / "flights.csv"
+    write_csv(path, flights(150_000))  # several chunks
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCORE, path, *LOGIT, *TARGET, "--format", "json", *balanced],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=terminal_environment(),
+    )
+    os.close(theirs)
+    drawn = read_terminal(ours)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(output)["overall"]["rows"] == 150_000
+    assert "\x1b[?25l" in drawn  # the cursor is hidden while the bar is there
+    megabytes = f"{path.stat().st_size * (2 if balanced else 1) / 1e6:.1f}"
+    assert f"{megabytes}/{megabytes} MB" in drawn
+    assert drawn.rindex("\x1b[2K") > drawn.rindex("MB")  # wiped off at the end
+
+
+def test_a_terminal_on_standard_output_gets_a_drawn_table(csv_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCORE, csv_path, *LOGIT, *TARGET, "--by", "carrier"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=terminal_environment(),
+    )
+    os.close(theirs)
+    drawn = read_terminal(ours)
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    assert "┃" in drawn
+    assert all(name in drawn for name in ("carrier", "base rate", "calibration", "ÜX", "all"))
+
+
+def test_json_on_a_terminal_is_still_json(csv_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCORE, csv_path, *LOGIT, *TARGET, "--format", "json"],
+        stdout=theirs,
+        env=terminal_environment(),
+    )
+    os.close(theirs)
+    assert json.loads(read_terminal(ours))["overall"]["rows"] == 1000
+    assert process.wait() == 0
+
+
+def test_an_error_under_a_bar_is_one_line_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("logit,late\n1,1\n1,2\n")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCORE, path, *LOGIT, *TARGET], stderr=theirs, env=terminal_environment()
+    )
+    os.close(theirs)
+    last = read_terminal(ours).splitlines()[-1]
+    assert process.wait() == 2
+    assert last.endswith(f"bcelogits: {path}: column 'late', data row 2: "
+                         "target 2.0 is outside [0, 1]")  # fmt: skip
+    assert "\x1b[?25h" in last or "\x1b" not in last.rpartition("bcelogits")[2]
+
+
+def test_a_group_that_the_encoding_lacks_is_escaped(csv_path: Path) -> None:
+    done = subprocess.run(
+        [*SCORE, csv_path, *LOGIT, *TARGET, "--by", "carrier"],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+    assert b"\n\\xdcX " in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_a_reader_that_went_away_is_no_news(csv_path: Path, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*SCORE, *(arguments or [csv_path, *LOGIT, *TARGET])],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_under_standard_output(csv_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*SCORE, csv_path, *LOGIT, *TARGET], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"bcelogits: cannot write the report: No space left on device\n"
+
+
+def test_closed_standard_streams(csv_path: Path) -> None:
+    command = f"exec {' '.join(map(str, SCORE))} {csv_path} --logit logit --target late"
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"bcelogits: standard output is closed\n"
+    done = subprocess.run(["sh", "-c", f"{command} 2>&-"], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.lstrip().startswith(b"rows  positives")
+
+
+def test_ctrl_c_ends_a_long_run_quietly(tmp_path: Path) -> None:
+    # A sparse file of 2^34 rows: nobody waits for its end.
+    path = tmp_path / "huge.npy"
+    header = {"descr": "|i1", "fortran_order": False, "shape": (1 << 33, 2)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        try:
+            file.truncate(file.tell() + (1 << 34))
+        except OSError as error:
+            pytest.skip(f"the file system has no sparse files: {error}")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCORE, path, "--logit", "0", "--target", "1"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=terminal_environment(),
+    )
+    os.close(theirs)
+    os.read(ours, 1)  # the bar is drawn: it is running
+    process.send_signal(signal.SIGINT)
+    drawn = read_terminal(ours)
+    output, _ = process.communicate()
+    assert (process.returncode, output) == (130, b"")
+    assert "Traceback" not in drawn
+    assert "\x1b[?25h" in drawn  # the cursor is back
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"), reason="this system does not tell the peak memory"
+)
+@pytest.mark.parametrize("name", ["npz", "parquet"])
+def test_memory_is_bounded_by_the_chunk(tmp_path: Path, name: str) -> None:
+    from pyarrow import parquet, table
+
+    rows = 16_000_000
+    logit = np.random.default_rng(0).normal(size=rows)
+    columns = {"logit": logit, "late": logit > 0}
+    path = tmp_path / f"a.{name}"
+    if name == "npz":
+        np.savez(path, **columns)
+    else:  # one column chunk of all rows, which does not compress
+        parquet.write_table(table(columns), path, row_group_size=rows, use_dictionary=False)
+    # not getrusage: its peak begins with that of the process that forked this one
+    code = (
+        "import pathlib, re, sys, pyarrow.parquet, bcelogits.cli.scoring\n"
+        "from bcelogits.cli import main\n"
+        "def peak():\n"
+        "    status = pathlib.Path('/proc/self/status').read_text()\n"
+        "    return int(re.search(r'VmHWM:\\s*(\\d+) kB', status)[1]) / 1024\n"
+        "before = peak()\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "print(peak() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "score", path, *LOGIT, *TARGET],
+        capture_output=True,
+        check=True,
+    )
+    mebibytes = float(done.stdout.splitlines()[-1])
+    assert 0 < mebibytes < 80  # the logits alone are 122 MiB
