@@ -295,8 +295,11 @@ def test_group_column_of_a_type_without_names(
     assert fails(path, *LOGIT, *TARGET, "--by", "by").startswith(f"{path}: column 'by': ")
 
 
-def test_balanced_without_a_positive_target(tmp_path: Path, fails: Callable[..., str]) -> None:
-    path = write(tmp_path, "csv", {"logit": np.zeros(3), "late": np.zeros(3)})
+@pytest.mark.parametrize("target", [0.0, 1e-310])
+def test_balanced_without_a_positive_target(
+    tmp_path: Path, fails: Callable[..., str], target: float
+) -> None:
+    path = write(tmp_path, "npy", {"logit": np.zeros(3), "late": np.full(3, target)})
     line = fails(path, *LOGIT, *TARGET, "--pos-weight", "balanced")
     assert line == "--pos-weight balanced: column 'late' has no positive target"
 

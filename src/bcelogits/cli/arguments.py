@@ -151,8 +151,8 @@ def _parser() -> argparse.ArgumentParser:
         "score",
         allow_abbrev=False,
         help="score logged predictions",
-        description="Score logged predictions: rows, positives, base rate, mean loss, normalized "
-        "entropy and calibration, in all and per group.",
+        description="Score logged predictions: rows, positives, base rate, mean loss, normalized"
+        "\nentropy and calibration, in all and per group.",
         epilog=_FORMATS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

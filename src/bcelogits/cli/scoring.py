@@ -1,5 +1,6 @@
 """Scoring: from the chunks of all files to the sums of every group and label."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,7 +117,7 @@ def _balanced_pos_weight(options: Options, advance: Advance) -> tuple[float, ...
     result = []
     for label, name in enumerate(options.targets):
         negatives, positive = sums.merged(labels[label : label + 1])
-        if not positive:
+        if not positive or math.isinf(negatives / positive):
             raise CommandError(f"--pos-weight balanced: column {name!r} has no positive target")
         result.append(negatives / positive)
     return tuple(result)
@@ -124,6 +125,8 @@ def _balanced_pos_weight(options: Options, advance: Advance) -> tuple[float, ...
 
 @dataclass
 class _Totals:
+    """Sums of every group and label, fed chunk by chunk."""
+
     options: Options
     pos_weight: tuple[float, ...] | None
     # slot = group * labels + label; fields: rows, sums of w, w*y, w*prediction and losses
