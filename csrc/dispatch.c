@@ -10,6 +10,11 @@
 
 static const bcel_isa isas[] = {
 #if defined(BCEL_X86_64)
+#  if defined(BCEL_IMMINTRIN_HEADER) /* emulated: see simd/avx512.h */
+    { &bcel_kernels_avx512, BCEL_CPU_AVX2_FMA },
+#  else
+    { &bcel_kernels_avx512, BCEL_CPU_AVX512 },
+#  endif
     { &bcel_kernels_avx2, BCEL_CPU_AVX2_FMA },
 #endif
     { &bcel_kernels_scalar, 0 },

@@ -79,7 +79,7 @@ typedef struct bcel_kernels {
 
 extern const bcel_kernels bcel_kernels_scalar;
 #if defined(__x86_64__) || defined(_M_X64)
-extern const bcel_kernels bcel_kernels_avx2;
+extern const bcel_kernels bcel_kernels_avx512, bcel_kernels_avx2;
 #endif
 
 #endif
