@@ -71,17 +71,23 @@ void random_logits_f64(random_state *r, double *x, size_t n)
     }
 }
 
-void logits_f32(random_state *r, float *x, size_t n)
-{
-    size_t special = special_logits_f32(x, n);
-    if (special < n) random_logits_f32(r, x + special, n - special);
-}
+/* Swaps near logits to the front. */
+#define DEFINE_LOGITS(name, real, special_logits, random_logits, near_max)          \
+    size_t name(random_state *r, real *x, size_t n)                                 \
+    {                                                                               \
+        size_t special = special_logits(x, n), near = 0;                            \
+        if (special < n) random_logits(r, x + special, n - special);                \
+        for (size_t i = 0; i < n; ++i)                                              \
+            if (x[i] >= -near_max && x[i] <= near_max) {                            \
+                real first = x[near];                                               \
+                x[near++] = x[i];                                                   \
+                x[i] = first;                                                       \
+            }                                                                       \
+        return near;                                                                \
+    }
 
-void logits_f64(random_state *r, double *x, size_t n)
-{
-    size_t special = special_logits_f64(x, n);
-    if (special < n) random_logits_f64(r, x + special, n - special);
-}
+DEFINE_LOGITS(logits_f32, float, special_logits_f32, random_logits_f32, 80.0f)
+DEFINE_LOGITS(logits_f64, double, special_logits_f64, random_logits_f64, 690.0)
 
 /* Exact in both precisions but for the uniform ones. */
 static double soft_target(random_state *r, size_t i, int bits)

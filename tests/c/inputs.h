@@ -15,9 +15,10 @@ size_t special_logits_f64(double *x, size_t room);
 void random_logits_f32(random_state *r, float *x, size_t n);
 void random_logits_f64(random_state *r, double *x, size_t n);
 
-/* The special logits, then random ones: n in all. */
-void logits_f32(random_state *r, float *x, size_t n);
-void logits_f64(random_state *r, double *x, size_t n);
+/* The special logits, then random ones: n in all. Those of magnitude up to 80 (690) come first, for whole chunks of them
+ * take the faster of two ways through a kernel. Returns how many these are. */
+size_t logits_f32(random_state *r, float *x, size_t n);
+size_t logits_f64(random_state *r, double *x, size_t n);
 
 /* Targets in [0, 1]: uniform, close to either end, and the ends themselves. */
 void soft_targets_f32(random_state *r, float *y, size_t n);
