@@ -1,0 +1,59 @@
+/* The table of the vocabulary that was included before, under the name VOCABULARY. */
+#include "ops.h"
+
+#include "simd/names.inc.h"
+
+#include <string.h>
+
+BCEL_TARGET_BEGIN
+
+#define A v_load(a)
+#define B v_load(b)
+#define C v_load(c)
+
+#define OPS_DEFINE(name, operands, result, value)                                                    \
+    static void N(BCEL_PASTE(op, name))(const void *pa, const void *pb, const void *pc, void *out)   \
+    {                                                                                                \
+        const real *a = pa, *b = pb, *c = pc;                                                        \
+        (void)a, (void)b, (void)c;                                                                   \
+        OPS_STORE(out, value);                                                                       \
+    }
+#define OPS_ROW_F32(name, operands, result, value) op_##name##_f32,
+#define OPS_ROW_F64(name, operands, result, value) op_##name##_f64,
+
+#define OPS_PRECISION(LANES)                                                                         \
+    static inline real_bits N(bits_at)(const real *p)                                                \
+    {                                                                                                \
+        real_bits bits;                                                                              \
+        memcpy(&bits, p, sizeof bits);                                                               \
+        return bits;                                                                                 \
+    }                                                                                                \
+    static inline int N(lanes_at)(const real *p)                                                     \
+    {                                                                                                \
+        return (int)(N(bits_at)(p) % (LANES + 1));                                                   \
+    }
+
+#define PRECISION f32
+#define real float
+#define real_bits uint32_t
+OPS_PRECISION(16)
+#define OPS_STORE v_store
+OPS(OPS_DEFINE)
+#undef OPS_STORE
+#define OPS_STORE f64_store
+OPS_WIDEN(OPS_DEFINE)
+#undef OPS_STORE
+
+#undef PRECISION
+#undef real
+#undef real_bits
+#define PRECISION f64
+#define real double
+#define real_bits uint64_t
+OPS_PRECISION(8)
+#define OPS_STORE v_store
+OPS(OPS_DEFINE)
+
+BCEL_TARGET_END
+
+const vocabulary VOCABULARY = { { OPS(OPS_ROW_F32) OPS_WIDEN(OPS_ROW_F32) }, { OPS(OPS_ROW_F64) } };

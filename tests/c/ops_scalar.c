@@ -1,0 +1,3 @@
+#include "simd/scalar.h"
+#define VOCABULARY ops_scalar
+#include "ops.inc.h"
