@@ -1,0 +1,400 @@
+"""Arguments: conversion to arrays, validation, and the rules for ``out``.
+
+Whatever a user hands in leaves this module as arrays and numbers that the C library takes, or as an
+exception that names the argument.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from bcelogits import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+_FLOATS = "float16, bfloat16, float32 or float64"
+
+
+# --- arrays ----------------------------------------------------------------------------------
+
+
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """Return the argument as a base ndarray, without a copy where that is possible."""
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ndarray):
+        _refuse_mask(name, value)
+        return np.asarray(value)
+    if _needs_dlpack(value):
+        try:
+            return np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            raise TypeError(f"{name} cannot be read through DLPack: {error}") from error
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} cannot be converted to an array: {error}") from error
+
+
+def _refuse_mask(name: str, array: NDArray[Any]) -> None:
+    # The first look at np.ma imports it: not for a plain array.
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; pass where= instead of a mask")
+
+
+def _needs_dlpack(value: Any) -> bool:
+    """Whether NumPy would not look into the object on its own, but DLPack does."""
+    if not hasattr(value, "__dlpack__"):
+        return False
+    if any(hasattr(value, p) for p in ("__array__", "__array_interface__", "__array_struct__")):
+        return False
+    try:
+        memoryview(value).release()
+    except TypeError:
+        return True
+    return False
+
+
+def as_real_array(name: str, value: Any) -> NDArray[Any]:
+    """Return the argument as an array of a dtype that the library reads."""
+    array = as_array(name, value)
+    if not _core.is_real(array.dtype):
+        raise TypeError(
+            f"{name} has dtype {array.dtype}; it must be {_FLOATS}, an integer dtype or bool"
+        )
+    return array
+
+
+def as_weight(name: str, value: ArrayLike | None) -> NDArray[Any] | None:
+    """Return ``weight`` as an array."""
+    return None if value is None else as_real_array(name, value)
+
+
+def as_pos_weight(value: ArrayLike | None) -> NDArray[Any] | None:
+    """Return ``pos_weight`` as an array without a negative value."""
+    if value is None:
+        return None
+    array = as_real_array("pos_weight", value)
+    index = _core.find_negative(array)
+    if index is not None:
+        raise ValueError(f"pos_weight{_place(index)} is {array[index]}, it must be >= 0")
+    return array
+
+
+def as_where(value: ArrayLike | None) -> NDArray[np.bool_] | None:
+    """Return ``where`` as an array of booleans, or None if it leaves nothing out."""
+    if value is None or value is True:
+        return None
+    array = as_array("where", value)
+    if array.dtype != np.bool_:
+        raise TypeError(f"where has dtype {array.dtype}; it must be bool")
+    return array
+
+
+def _place(index: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, index))}]" if index else ""
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+def float_dtype(array: NDArray[Any]) -> np.dtype[Any]:
+    """Return the dtype of what is computed from an array: its own, or float64 for integers."""
+    return _native(array.dtype) if _core.is_floating(array.dtype) else np.dtype(np.float64)
+
+
+def as_float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the argument ``dtype``, in native byte order."""
+    try:
+        result = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"dtype must be {_FLOATS}, not {dtype!r}") from error
+    if not _core.is_floating(result):
+        raise TypeError(f"dtype must be {_FLOATS}, not {result}")
+    return _native(result)
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+
+def as_number(name: str, value: Any) -> float:
+    """Return the argument as a float."""
+    if type(value) is float or type(value) is int:
+        return float(value)
+    array = as_real_array(name, value)
+    if array.ndim:
+        raise TypeError(f"{name} must be a number, not an array of shape {array.shape}")
+    return float(array[()])
+
+
+def as_label_smoothing(value: float) -> float:
+    """Return ``label_smoothing``, which is between 0 and 1."""
+    smoothing = as_number("label_smoothing", value)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing must be in [0, 1], got {value}")
+    return smoothing
+
+
+def as_hess_floor(value: float) -> float:
+    """Return ``hess_floor``, which is not NaN."""
+    floor = as_number("hess_floor", value)
+    if floor != floor:
+        raise ValueError("hess_floor must not be NaN")
+    return floor
+
+
+def as_ignore_index(value: Any) -> int | float | None:
+    """Return ``ignore_index`` as an int if it is one, else as a float."""
+    if value is None:
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        index = as_number("ignore_index", value)
+    if index != index:
+        raise ValueError("ignore_index must not be NaN, which equals nothing; use where= instead")
+    return index
+
+
+def _ignored_value(index: int | float, dtype: np.dtype[Any]) -> int | float | None:
+    """Return what targets of this dtype hold where they equal the index, or None if none can."""
+    if _core.is_floating(dtype):
+        try:
+            # As NumPy compares an array with a number: the number takes the array's dtype.
+            with np.errstate(over="ignore"):
+                value = float(dtype.type(index))
+        except OverflowError:
+            return None
+        return None if abs(value) == np.inf != abs(index) else value
+    if index != index or abs(index) == np.inf or index != int(index):
+        return None
+    limits = (0, 1) if dtype == np.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return int(index) if limits[0] <= index <= limits[1] else None
+
+
+# --- the arguments of every function ---------------------------------------------------------
+
+
+class Arguments:
+    """The arguments that the loss and its derivatives share.
+
+    ``weight``, ``pos_weight``, ``label_smoothing`` and ``ignore_index`` come as the functions above
+    return them: an object of the class has them ready. The others come as the user gave them.
+    """
+
+    __slots__ = (
+        "check",
+        "dtype",
+        "ignored",
+        "input",
+        "label_smoothing",
+        "pos_weight",
+        "target",
+        "weight",
+        "where",
+    )
+
+    def __init__(
+        self,
+        input: ArrayLike,
+        target: ArrayLike,
+        weight: NDArray[Any] | None,
+        pos_weight: NDArray[Any] | None,
+        label_smoothing: float,
+        ignore_index: int | float | None,
+        where: ArrayLike | None,
+        check: bool,
+    ) -> None:
+        self.input = as_real_array("input", input)
+        self.target = as_real_array("target", target)
+        if self.target.shape != self.input.shape:
+            raise ValueError(
+                f"target has shape {self.target.shape}, input has shape {self.input.shape}; "
+                "they must be the same"
+            )
+        self.weight = weight
+        self.pos_weight = pos_weight
+        self.label_smoothing = label_smoothing
+        self.where = as_where(where)
+        self.check = check
+        self.dtype = float_dtype(self.input)
+        self.ignored: int | float | None = None
+        if ignore_index is not None:
+            self.ignored = _ignored_value(ignore_index, self.target.dtype)
+            if isinstance(self.ignored, int) and self.ignored >= 2**63:
+                # Beyond the library's integers: only uint64 holds it.
+                counted = self.target != self.ignored
+                self.where = counted if self.where is None else counted & self.where
+                self.ignored = None
+
+    def call(self, *, grad_output: NDArray[Any] | None = None, **options: Any) -> _core.Call:
+        """Return the arguments as the library takes them."""
+        return _core.Call(
+            self.input,
+            self.target,
+            self.weight,
+            self.pos_weight,
+            self.where,
+            grad_output,
+            label_smoothing=self.label_smoothing,
+            ignore_index=self.ignored,
+            check=self.check,
+            **options,
+        )
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return all arrays that the library reads."""
+        arrays = (self.input, self.target, self.weight, self.pos_weight, self.where)
+        return [a for a in arrays if a is not None]
+
+    def counted(self) -> NDArray[np.bool_]:
+        """Return which elements are not left out, in the shape of input."""
+        counted = np.broadcast_to(True if self.where is None else self.where, self.input.shape)
+        return counted if self.ignored is None else counted & (self.target != self.ignored)
+
+
+def normalize_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    """Return ``axis`` as a tuple of distinct axes."""
+    return normalize_axis_tuple(axis, ndim, argname="axis")
+
+
+# --- out -------------------------------------------------------------------------------------
+
+
+class Result:
+    """Where a result is computed: in ``out``, or in a new array where that is not possible.
+
+    Parameters
+    ----------
+    name : str
+        Name of ``out`` in messages.
+    out : ndarray or None
+        As the user gave it.
+    like : ndarray or tuple of int
+        The result has its shape, and its order in memory.
+    dtype : dtype
+        Dtype of the result, unless ``out`` decides.
+    operands : iterable of ndarray
+        What is read while the result is written. Memory shared with one of them is no obstacle if
+        it is the same array and each element is read before it is written.
+    elementwise : bool
+        Whether that is so.
+    apart : ndarray, optional
+        Another array that is written at the same time.
+    strict : bool
+        The result is rounded to `dtype` even if ``out`` could hold more.
+
+    Attributes
+    ----------
+    array : ndarray
+        To be written.
+    shares : bool
+        Whether `array` is one of the operands.
+    """
+
+    __slots__ = ("array", "out", "shares")
+
+    def __init__(
+        self,
+        name: str,
+        out: Any,
+        like: NDArray[Any] | tuple[int, ...],
+        dtype: np.dtype[Any],
+        operands: Iterable[NDArray[Any]] = (),
+        *,
+        elementwise: bool = True,
+        apart: NDArray[Any] | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.out = out
+        self.shares = False
+        if out is not None:
+            shape = like if isinstance(like, tuple) else like.shape
+            _check_out(name, out, shape, dtype)
+            if self._is_fit(out, dtype, operands, elementwise, apart, strict):
+                self.array: NDArray[Any] = out
+                return
+        if isinstance(like, tuple):
+            self.array = np.empty(like, dtype)
+        else:
+            self.array = np.empty_like(like, dtype, subok=False)
+
+    def _is_fit(
+        self,
+        out: NDArray[Any],
+        dtype: np.dtype[Any],
+        operands: Iterable[NDArray[Any]],
+        elementwise: bool,
+        apart: NDArray[Any] | None,
+        strict: bool,
+    ) -> bool:
+        if not _core.is_floating(out.dtype) or (strict and _native(out.dtype) != dtype):
+            return False
+        if apart is not None and _overlap(out, apart):
+            return False
+        for operand in operands:
+            if elementwise and _core.same_view(out, operand):
+                self.shares = True
+            elif _overlap(out, operand):
+                return False
+        return True
+
+    def get(self) -> Any:
+        """Return ``out`` with the result in it; without ``out``, the array or its only element."""
+        if self.out is None:
+            return self.array if self.array.ndim else self.array[()]
+        if self.out is not self.array:
+            np.copyto(self.out, self.array, casting="same_kind")
+        return self.out
+
+
+def _overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Whether two arrays share memory; if that is hard to tell, it is assumed."""
+    return np.may_share_memory(a, b, max_work=1)  # type: ignore[arg-type]  # the effort of ufuncs
+
+
+def _check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be an ndarray, not {type(out).__name__}")
+    _refuse_mask(name, out)
+    if out.shape != shape:
+        raise ValueError(f"{name} has shape {out.shape}, the result has shape {shape}")
+    if not out.flags.writeable:
+        raise ValueError(f"{name} is read-only")
+    if not _core.is_floating(out.dtype) and not np.can_cast(dtype, out.dtype, "same_kind"):
+        raise TypeError(
+            f"{name} has dtype {out.dtype}; {dtype} cannot be cast to it with casting 'same_kind'"
+        )
+
+
+def as_outs(out: Any, count: int, names: str) -> tuple[Any, ...]:
+    """Return ``out`` as a tuple with an array or None for each result."""
+    if out is None:
+        return (None,) * count
+    if not isinstance(out, tuple):
+        raise TypeError(f"out must be a tuple of arrays, {names}, not {type(out).__name__}")
+    if len(out) != count:
+        raise ValueError(f"out must be a tuple of {count} arrays, {names}, not of {len(out)}")
+    return out
+
+
+# --- warnings --------------------------------------------------------------------------------
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called into this package, however deep the call is."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] == "bcelogits":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

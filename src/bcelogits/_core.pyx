@@ -1,0 +1,781 @@
+# cython: language_level=3
+# cython: freethreading_compatible=True
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""The C library, called with arrays: pointers, strides and dtypes in, exceptions for statuses out.
+
+No arithmetic happens here. `Call` serves every function of the package; `Loss` is the short way of
+BCEWithLogitsLoss to the same C functions; the functions with a dtype in their name are for Cython.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.ref cimport Py_INCREF
+from libc.math cimport isfinite
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport SIZE_MAX, int64_t
+
+from bcelogits._clib cimport *
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState
+    PyThreadState *PyEval_SaveThread()
+    void PyEval_RestoreThread(PyThreadState *state)
+
+cdef extern from "numpy/ndarrayobject.h":
+    object PyArray_Scalar(void *data, cnp.dtype dtype, object base)
+    cnp.ndarray PyArray_NewLikeArray(
+        cnp.ndarray like, cnp.NPY_ORDER order, cnp.dtype dtype, int subok
+    )
+
+
+# ---- names for Python ----------------------------------------------------------------------------
+
+LOSS = BCEL_LOSS
+GRAD = BCEL_GRAD
+GRAD_TARGET = BCEL_GRAD_TARGET
+GRAD_WEIGHT = BCEL_GRAD_WEIGHT
+GRAD_POS_WEIGHT = BCEL_GRAD_POS_WEIGHT
+LOSS_AND_GRAD = BCEL_LOSS_AND_GRAD
+GRAD_AND_HESS = BCEL_GRAD_AND_HESS
+SIGMOID = BCEL_SIGMOID
+LOG_SIGMOID = BCEL_LOG_SIGMOID
+SOFTPLUS = BCEL_SOFTPLUS
+
+SUM = BCEL_SUM
+MEAN = BCEL_MEAN
+WEIGHTED_MEAN = BCEL_WEIGHTED_MEAN
+
+__version__ = bcel_version().decode()
+ABI_VERSION = bcel_abi_version()
+
+
+# ---- dtypes --------------------------------------------------------------------------------------
+
+cdef enum:
+    NUMPY_TYPES = 24  # NumPy's own types are numbered below; those that others register, from 256
+
+cdef int[NUMPY_TYPES] numpy_codes  # 0: not known to the library
+cdef int bfloat16_num = -1  # given to bfloat16 when ml_dtypes is imported
+cdef cnp.dtype float64 = np.dtype(np.float64)
+
+
+cdef void number_dtypes():
+    sizes = {
+        "b": {1: BCEL_BOOL},
+        "i": {1: BCEL_INT8, 2: BCEL_INT16, 4: BCEL_INT32, 8: BCEL_INT64},
+        "u": {1: BCEL_UINT8, 2: BCEL_UINT16, 4: BCEL_UINT32, 8: BCEL_UINT64},
+        # long double has 8 bytes where the compiler makes it a double
+        "f": {2: BCEL_FLOAT16, 4: BCEL_FLOAT32, 8: BCEL_FLOAT64},
+    }
+    for i in range(NUMPY_TYPES):
+        numpy_codes[i] = 0
+    for char in "?bBhHiIlLqQefdg":
+        dtype = np.dtype(char)
+        numpy_codes[dtype.num] = sizes[dtype.kind].get(dtype.itemsize, 0)
+
+
+number_dtypes()
+
+
+cdef int code_of(cnp.dtype dtype) except -1:
+    """The library's number of a dtype, or 0."""
+    global bfloat16_num
+    cdef int num = dtype.type_num
+    if 0 <= num < NUMPY_TYPES:
+        return numpy_codes[num]
+    if num == bfloat16_num:
+        return BCEL_BFLOAT16
+    if (<object>dtype).name == "bfloat16":
+        bfloat16_num = num
+        return BCEL_BFLOAT16
+    return 0
+
+
+cdef int code_of_array(cnp.ndarray array) except -1:
+    cdef int num = cnp.PyArray_TYPE(array)
+    return numpy_codes[num] if 0 <= num < NUMPY_TYPES else code_of(array.descr)
+
+
+def is_real(cnp.dtype dtype not None):
+    """Whether the library reads this dtype."""
+    return code_of(dtype) != 0
+
+
+def is_floating(cnp.dtype dtype not None):
+    """Whether the library also writes it."""
+    return code_of(dtype) in (BCEL_FLOAT16, BCEL_BFLOAT16, BCEL_FLOAT32, BCEL_FLOAT64)
+
+
+# ---- operands ------------------------------------------------------------------------------------
+
+cdef enum:
+    INPUT
+    TARGET
+    WEIGHT
+    POS_WEIGHT
+    WHERE
+    GRAD_OUTPUT
+    OPERANDS
+
+NAMES = ("input", "target", "weight", "pos_weight", "where", "grad_output")
+
+cdef struct Frame:
+    # A bcel_call with the shape and the strides that it points to.
+    bcel_call call
+    size_t n
+    size_t[BCEL_MAX_DIMS] shape
+    ptrdiff_t[OPERANDS][BCEL_MAX_DIMS] strides
+
+cdef enum Fit:
+    FITS
+    UNKNOWN_DTYPE
+    DOES_NOT_BROADCAST
+
+cdef char nothing = 0  # where operands without elements point to: NULL would mean that they are absent
+
+
+cdef void start_frame(Frame *frame, cnp.ndarray input) noexcept:
+    """A call with the shape of the logits, and no operand yet."""
+    cdef int d
+    bcel_call_init(&frame.call)
+    frame.call.ndim = cnp.PyArray_NDIM(input)
+    frame.call.shape = frame.shape
+    frame.n = cnp.PyArray_SIZE(input)
+    for d in range(frame.call.ndim):
+        frame.shape[d] = cnp.PyArray_DIMS(input)[d]
+
+
+cdef bcel_operand *operand_of(bcel_call *call, int slot) noexcept:
+    if slot == INPUT:
+        return &call.input
+    if slot == TARGET:
+        return &call.target
+    if slot == WEIGHT:
+        return &call.weight
+    if slot == POS_WEIGHT:
+        return &call.pos_weight
+    if slot == WHERE:
+        return &call.where
+    return &call.grad_output
+
+
+cdef Fit set_operand(Frame *frame, int slot, cnp.ndarray array) except *:
+    """Enter an array, broadcast to the shape of the call by strides of 0."""
+    cdef bcel_operand *operand = operand_of(&frame.call, slot)
+    cdef int code = code_of_array(array)
+    cdef int ndim = frame.call.ndim
+    cdef int missing = ndim - cnp.PyArray_NDIM(array)
+    cdef int d
+    cdef size_t extent
+    if not code:
+        return UNKNOWN_DTYPE
+    if missing < 0:
+        return DOES_NOT_BROADCAST
+    for d in range(ndim):
+        extent = cnp.PyArray_DIMS(array)[d - missing] if d >= missing else 1
+        if extent == 1:
+            frame.strides[slot][d] = 0
+        elif extent == frame.shape[d]:
+            frame.strides[slot][d] = cnp.PyArray_STRIDES(array)[d - missing]
+        else:
+            return DOES_NOT_BROADCAST
+    operand.data = cnp.PyArray_DATA(array)
+    if operand.data == NULL:
+        operand.data = &nothing
+    operand.strides = frame.strides[slot]
+    operand.dtype = <bcel_dtype>code
+    operand.swapped = cnp.PyArray_ISBYTESWAPPED(array)
+    return FITS
+
+
+cdef int set_output(bcel_output *output, cnp.ndarray array) except -1:
+    if not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError("output array is read-only")
+    output.data = cnp.PyArray_DATA(array)
+    output.strides = <const ptrdiff_t *>cnp.PyArray_STRIDES(array)
+    output.dtype = <bcel_dtype>code_of_array(array)
+    output.swapped = cnp.PyArray_ISBYTESWAPPED(array)
+    return 0
+
+
+cdef PyThreadState *release_gil(size_t n) noexcept:
+    """Let other threads run during the work on n elements.
+
+    Within one block it is done in a few microseconds, about what another thread takes to wake up,
+    and less than what this one may wait to go on.
+    """
+    return PyEval_SaveThread() if n >= BCEL_BLOCK else NULL
+
+
+cdef void acquire_gil(PyThreadState *state) noexcept:
+    if state != NULL:
+        PyEval_RestoreThread(state)
+
+
+cdef tuple unravel(size_t i, tuple shape):
+    """The index of the i-th element in C order."""
+    index = []
+    for extent in reversed(shape):
+        index.append(i % extent)
+        i //= extent
+    return tuple(reversed(index))
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Call:
+    """Operands that broadcast to the shape of the logits, and the options of a computation.
+
+    Parameters
+    ----------
+    input : ndarray
+        Logits.
+    target : ndarray, optional
+        Of the shape of `input`. Only functions of the logits alone do without.
+    weight, pos_weight, where, grad_output : ndarray, optional
+        Broadcast against `input`.
+    label_smoothing, hess_floor : float
+    ignore_index : int or float, optional
+    check : bool
+        Whether a target outside [0, 1] is an error.
+    float64 : bool
+        Compute in double whatever the dtype of `input`.
+
+    Raises
+    ------
+    TypeError
+        If an operand has a dtype that the library does not read.
+    ValueError
+        If an operand does not broadcast to the shape of `input`.
+    """
+
+    cdef Frame frame
+    cdef tuple arrays
+
+    def __init__(
+        self,
+        cnp.ndarray input not None,
+        cnp.ndarray target=None,
+        cnp.ndarray weight=None,
+        cnp.ndarray pos_weight=None,
+        cnp.ndarray where=None,
+        cnp.ndarray grad_output=None,
+        *,
+        double label_smoothing=0.0,
+        double hess_floor=0.0,
+        ignore_index=None,
+        bint check=True,
+        bint float64=False,
+    ):
+        cdef bcel_call *call = &self.frame.call
+        cdef int slot
+        cdef Fit fit
+        self.arrays = (input, target, weight, pos_weight, where, grad_output)
+        start_frame(&self.frame, input)
+        for slot in range(OPERANDS):
+            array = self.arrays[slot]
+            if array is None:
+                continue
+            fit = set_operand(&self.frame, slot, array)
+            if fit == UNKNOWN_DTYPE:
+                raise TypeError(f"{NAMES[slot]} of dtype {array.dtype} is not supported")
+            if fit == DOES_NOT_BROADCAST:
+                raise ValueError(
+                    f"{NAMES[slot]} of shape {array.shape} does not broadcast to the shape of "
+                    f"input, {(<object>input).shape}"
+                )
+        call.label_smoothing = label_smoothing
+        call.hess_floor = hess_floor
+        call.flags = BCEL_CHECK if check else 0
+        if float64:
+            call.flags |= BCEL_COMPUTE_FLOAT64
+        if isinstance(ignore_index, int):
+            call.flags |= BCEL_IGNORE_INT
+            call.ignore_int = ignore_index
+        elif ignore_index is not None:
+            call.flags |= BCEL_IGNORE_FLOAT
+            call.ignore_float = ignore_index
+
+    cdef const bcel_call *arranged(self, Frame *frame, tuple order) except NULL:
+        """The call with its dimensions in this order; `frame` is room for it."""
+        cdef const Frame *own = &self.frame
+        cdef int d, axis, slot
+        cdef bcel_operand *operand
+        if order is None:
+            return &own.call
+        frame.call = own.call
+        frame.call.shape = frame.shape
+        for slot in range(OPERANDS):
+            operand = operand_of(&frame.call, slot)
+            if operand.data != NULL:
+                operand.strides = frame.strides[slot]
+        for d in range(own.call.ndim):
+            axis = order[d]
+            frame.shape[d] = own.shape[axis]
+            for slot in range(OPERANDS):
+                frame.strides[slot][d] = own.strides[slot][axis]
+        return &frame.call
+
+    cdef int succeed(self, bcel_status status) except -1:
+        if status == BCEL_OK:
+            return 0
+        if status == BCEL_TARGET_OUT_OF_RANGE:
+            self.check_target()
+        raise RuntimeError(bcel_status_text(status).decode())
+
+    def check_target(self):
+        """Raise a ValueError that names the first counted target outside [0, 1], if there is one."""
+        cdef PyThreadState *state = release_gil(self.frame.n)
+        cdef size_t i = bcel_find_bad_target(&self.frame.call)
+        acquire_gil(state)
+        if i == SIZE_MAX:
+            return
+        target = self.arrays[TARGET]
+        index = unravel(i, target.shape)
+        place = f"[{', '.join(map(str, index))}]" if index else ""
+        raise ValueError(f"target{place} is {target[index]}, outside [0, 1]")
+
+    def map(self, bcel_function function, cnp.ndarray out not None, cnp.ndarray out2=None):
+        """Write one value, or two, for each element. Outputs have the shape of the logits."""
+        cdef bcel_output[2] outputs
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&outputs[0], out)
+        if out2 is not None:
+            set_output(&outputs[1], out2)
+        state = release_gil(self.frame.n)
+        status = bcel_map(function, &self.frame.call, outputs)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce(self, bcel_reduction reduction, cnp.ndarray out not None, tuple order=None):
+        """Reduce all but the first out.ndim axes of `order`."""
+        cdef Frame room
+        cdef const bcel_call *call = self.arranged(&room, order)
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef int kept = cnp.PyArray_NDIM(out)
+        set_output(&output, out)
+        state = release_gil(self.frame.n)
+        status = bcel_reduce(reduction, kept, call, &output)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def value_and_grad(
+        self,
+        bcel_reduction reduction,
+        double scale,
+        cnp.ndarray value not None,
+        cnp.ndarray grad not None,
+    ):
+        """Reduce everything, and write the gradient by the logits times `scale`."""
+        cdef bcel_output[2] outputs
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&outputs[0], value)
+        set_output(&outputs[1], grad)
+        state = release_gil(self.frame.n)
+        status = bcel_value_and_grad(reduction, scale, &self.frame.call, &outputs[0], &outputs[1])
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce_grad(
+        self,
+        bcel_function function,
+        bcel_reduction reduction,
+        double scale,
+        cnp.ndarray out not None,
+        tuple order=None,
+    ):
+        """Gradient of a reduction of everything, summed over all but the first out.ndim axes."""
+        cdef Frame room
+        cdef const bcel_call *call = self.arranged(&room, order)
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef int kept = cnp.PyArray_NDIM(out)
+        set_output(&output, out)
+        state = release_gil(self.frame.n)
+        status = bcel_reduce_grad(function, reduction, scale, kept, call, &output)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def sum_grad(self, bcel_function function, cnp.ndarray out not None, tuple order=None):
+        """Elementwise derivative, summed over all but the first out.ndim axes of `order`."""
+        cdef Frame room
+        cdef const bcel_call *call = self.arranged(&room, order)
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef int kept = cnp.PyArray_NDIM(out)
+        set_output(&output, out)
+        state = release_gil(self.frame.n)
+        status = bcel_sum_grad(function, kept, call, &output)
+        acquire_gil(state)
+        self.succeed(status)
+
+
+def find_negative(cnp.ndarray array not None):
+    """Index of the first value that is negative or NaN, or None."""
+    cdef Frame frame
+    cdef size_t i
+    cdef PyThreadState *state
+    start_frame(&frame, array)
+    set_operand(&frame, INPUT, array)
+    state = release_gil(frame.n)
+    i = bcel_find_negative(frame.call.ndim, frame.shape, &frame.call.input)
+    acquire_gil(state)
+    return None if i == SIZE_MAX else unravel(i, (<object>array).shape)
+
+
+def same_view(cnp.ndarray a not None, cnp.ndarray b not None):
+    """Whether two arrays are the same memory, read in the same way."""
+    cdef int d
+    if (
+        cnp.PyArray_DATA(a) != cnp.PyArray_DATA(b)
+        or cnp.PyArray_NDIM(a) != cnp.PyArray_NDIM(b)
+        or cnp.PyArray_DESCR(a) != cnp.PyArray_DESCR(b)
+    ):
+        return False
+    for d in range(cnp.PyArray_NDIM(a)):
+        if (
+            cnp.PyArray_DIMS(a)[d] != cnp.PyArray_DIMS(b)[d]
+            or cnp.PyArray_STRIDES(a)[d] != cnp.PyArray_STRIDES(b)[d]
+        ):
+            return False
+    return True
+
+
+# ---- the short way -------------------------------------------------------------------------------
+
+cdef enum:
+    NONE = -1  # beside the members of bcel_reduction
+
+@cython.auto_pickle(False)
+cdef class Loss:
+    """Holds the arguments of BCEWithLogitsLoss, and answers its plain calls without any Python code.
+
+    The arguments are those of BCEWithLogitsLoss, validated. A call goes to the method ``forward``
+    unless both operands are of type ndarray, have the same shape and need no conversion; so it does
+    if the result is an error or deserves a warning.
+
+    Parameters
+    ----------
+    plain : bool
+        False: every call goes to ``forward``.
+    """
+
+    cdef readonly object weight
+    cdef readonly object pos_weight
+    cdef readonly str reduction
+    cdef readonly double label_smoothing
+    cdef readonly object ignore_index
+    cdef readonly bint check
+    cdef readonly object num_threads
+    cdef bint plain
+    cdef int code
+    cdef unsigned int flags
+    cdef int64_t ignore_int
+
+    def __init__(
+        self,
+        *,
+        weight,
+        str reduction not None,
+        pos_weight,
+        double label_smoothing,
+        ignore_index,
+        bint check,
+        num_threads,
+        bint plain,
+    ):
+        self.weight = weight
+        self.pos_weight = pos_weight
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+        self.ignore_index = ignore_index
+        self.check = check
+        self.num_threads = num_threads
+        self.code = {
+            "none": NONE, "sum": BCEL_SUM, "mean": BCEL_MEAN, "weighted_mean": BCEL_WEIGHTED_MEAN
+        }[reduction]
+        self.flags = BCEL_CHECK if check else 0
+        if ignore_index is not None:
+            # Every dtype holds small integers exactly; the others need conversion.
+            plain = plain and -128 <= ignore_index <= 128 and ignore_index == int(ignore_index)
+            if plain:
+                self.flags |= BCEL_IGNORE_INT
+                self.ignore_int = ignore_index
+        self.plain = plain
+
+    def __call__(self, input, target):
+        """__call__($self, input, target)
+--
+
+Compute the loss.
+"""  # the form in which inspect.signature finds the names
+        if self.plain and cnp.PyArray_CheckExact(input) and cnp.PyArray_CheckExact(target):
+            result = self.compute(input, target)
+            if result is not None:
+                return result
+        return self.forward(input, target)
+
+    cdef object compute(self, cnp.ndarray input, cnp.ndarray target):
+        """The result, or None if it takes more than this."""
+        cdef Frame frame
+        cdef cnp.dtype dtype
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef cnp.ndarray out = None
+        cdef double value
+
+        if not cnp.PyArray_SAMESHAPE(input, target):
+            return None
+        start_frame(&frame, input)
+        if (
+            set_operand(&frame, INPUT, input) != FITS
+            or set_operand(&frame, TARGET, target) != FITS
+            or (self.weight is not None and set_operand(&frame, WEIGHT, self.weight) != FITS)
+            or (
+                self.pos_weight is not None
+                and set_operand(&frame, POS_WEIGHT, self.pos_weight) != FITS
+            )
+        ):
+            return None
+        frame.call.label_smoothing = self.label_smoothing
+        frame.call.flags = self.flags
+        frame.call.ignore_int = self.ignore_int
+
+        if frame.call.input.dtype > BCEL_BFLOAT16:
+            dtype = float64
+        elif frame.call.input.swapped:
+            return None
+        else:
+            dtype = input.descr
+
+        if self.code == NONE:
+            if frame.call.ndim == 0:
+                return None
+            Py_INCREF(dtype)  # the next call takes a reference
+            out = PyArray_NewLikeArray(input, cnp.NPY_KEEPORDER, dtype, 0)
+            set_output(&output, out)
+            state = release_gil(frame.n)
+            status = bcel_map(BCEL_LOSS, &frame.call, &output)
+            acquire_gil(state)
+            return out if status == BCEL_OK else None
+
+        if frame.n == 0:
+            return None
+        output.data = &value
+        output.strides = NULL
+        output.dtype = <bcel_dtype>code_of(dtype)
+        output.swapped = 0
+        state = release_gil(frame.n)
+        status = bcel_reduce(<bcel_reduction>self.code, 0, &frame.call, &output)
+        acquire_gil(state)
+        if status != BCEL_OK:
+            return None
+        result = PyArray_Scalar(&value, dtype, None)
+        if (self.code == BCEL_WEIGHTED_MEAN or self.flags & BCEL_IGNORE_INT) and not isfinite(result):
+            return None  # perhaps the mean of nothing
+        return result
+
+
+# ---- for Cython ----------------------------------------------------------------------------------
+
+ctypedef fused real:
+    float
+    double
+
+
+cdef struct Vectors:
+    # A bcel_call of one dimension with the extent that it points to.
+    bcel_call call
+    size_t n
+
+
+cdef int begin(Vectors *vectors, const real[::1] input, const real[::1] target) except -1 nogil:
+    cdef bcel_call *call = &vectors.call
+    if input.shape[0] != target.shape[0]:
+        refuse_lengths(input.shape[0], target.shape[0])
+    bcel_call_init(call)
+    vectors.n = input.shape[0]
+    call.ndim = 1
+    call.shape = &vectors.n
+    call.input.data = &input[0]
+    call.target.data = &target[0]
+    call.input.dtype = BCEL_FLOAT32 if real is float else BCEL_FLOAT64
+    call.target.dtype = call.input.dtype
+    return 0
+
+
+cdef int refuse_lengths(Py_ssize_t n, Py_ssize_t other) except -1 with gil:
+    raise ValueError(f"arrays of different lengths, {n} and {other}")
+
+
+cdef int refuse(bcel_status status, const Vectors *vectors, const real[::1] target) except -1 with gil:
+    cdef size_t i
+    if status == BCEL_TARGET_OUT_OF_RANGE:
+        i = bcel_find_bad_target(&vectors.call)
+        raise ValueError(f"target[{i}] is {target[i]}, outside [0, 1]")
+    raise RuntimeError(bcel_status_text(status).decode())
+
+
+cdef void end(bcel_output *output, const Vectors *vectors, void *data) noexcept nogil:
+    """A contiguous output of the dtype of the operands."""
+    output.data = data
+    output.strides = NULL
+    output.dtype = vectors.call.input.dtype
+    output.swapped = 0
+
+
+cdef int map_vectors(
+    bcel_function function, const real[::1] input, const real[::1] target, real[::1] out
+) except -1 nogil:
+    cdef Vectors vectors
+    cdef bcel_output output
+    cdef bcel_status status
+    begin[real](&vectors, input, target)
+    if out.shape[0] != input.shape[0]:
+        refuse_lengths(input.shape[0], out.shape[0])
+    end(&output, &vectors, &out[0])
+    status = bcel_map(function, &vectors.call, &output)
+    if status != BCEL_OK:
+        refuse[real](status, &vectors, target)
+    return 0
+
+
+cdef int reduce_vectors(
+    bcel_reduction reduction, const real[::1] input, const real[::1] target, real *value
+) except -1 nogil:
+    cdef Vectors vectors
+    cdef bcel_output output
+    cdef bcel_status status
+    begin[real](&vectors, input, target)
+    end(&output, &vectors, value)
+    status = bcel_reduce(reduction, 0, &vectors.call, &output)
+    if status != BCEL_OK:
+        refuse[real](status, &vectors, target)
+    return 0
+
+
+cdef int mean_and_grad_vectors(
+    const real[::1] input, const real[::1] target, real *value, real[::1] grad
+) except -1 nogil:
+    cdef Vectors vectors
+    cdef bcel_output[2] outputs
+    cdef bcel_status status
+    begin[real](&vectors, input, target)
+    if grad.shape[0] != input.shape[0]:
+        refuse_lengths(input.shape[0], grad.shape[0])
+    end(&outputs[0], &vectors, value)
+    end(&outputs[1], &vectors, &grad[0])
+    status = bcel_value_and_grad(BCEL_MEAN, 1, &vectors.call, &outputs[0], &outputs[1])
+    if status != BCEL_OK:
+        refuse[real](status, &vectors, target)
+    return 0
+
+
+cpdef float mean_f32(const float[::1] input, const float[::1] target) except? -1 nogil:
+    cdef float value
+    reduce_vectors[float](BCEL_MEAN, input, target, &value)
+    return value
+
+
+cpdef double mean_f64(const double[::1] input, const double[::1] target) except? -1 nogil:
+    cdef double value
+    reduce_vectors[double](BCEL_MEAN, input, target, &value)
+    return value
+
+
+cpdef float sum_f32(const float[::1] input, const float[::1] target) except? -1 nogil:
+    cdef float value
+    reduce_vectors[float](BCEL_SUM, input, target, &value)
+    return value
+
+
+cpdef double sum_f64(const double[::1] input, const double[::1] target) except? -1 nogil:
+    cdef double value
+    reduce_vectors[double](BCEL_SUM, input, target, &value)
+    return value
+
+
+cpdef int loss_f32(
+    const float[::1] input, const float[::1] target, float[::1] out
+) except -1 nogil:
+    return map_vectors[float](BCEL_LOSS, input, target, out)
+
+
+cpdef int loss_f64(
+    const double[::1] input, const double[::1] target, double[::1] out
+) except -1 nogil:
+    return map_vectors[double](BCEL_LOSS, input, target, out)
+
+
+cpdef int grad_f32(
+    const float[::1] input, const float[::1] target, float[::1] out
+) except -1 nogil:
+    return map_vectors[float](BCEL_GRAD, input, target, out)
+
+
+cpdef int grad_f64(
+    const double[::1] input, const double[::1] target, double[::1] out
+) except -1 nogil:
+    return map_vectors[double](BCEL_GRAD, input, target, out)
+
+
+cpdef float mean_and_grad_f32(
+    const float[::1] input, const float[::1] target, float[::1] grad
+) except? -1 nogil:
+    cdef float value
+    mean_and_grad_vectors[float](input, target, &value, grad)
+    return value
+
+
+cpdef double mean_and_grad_f64(
+    const double[::1] input, const double[::1] target, double[::1] grad
+) except? -1 nogil:
+    cdef double value
+    mean_and_grad_vectors[double](input, target, &value, grad)
+    return value
+
+
+cpdef int sigmoid_f32(const float[::1] input, float[::1] out) except -1 nogil:
+    return map_vectors[float](BCEL_SIGMOID, input, input, out)  # which reads no target
+
+
+cpdef int sigmoid_f64(const double[::1] input, double[::1] out) except -1 nogil:
+    return map_vectors[double](BCEL_SIGMOID, input, input, out)  # which reads no target
+
+
+# ---- instruction sets ----------------------------------------------------------------------------
+
+def built_isas():
+    """Names of the instruction sets built in, best first."""
+    names = []
+    while bcel_isa_name(len(names)) != NULL:
+        names.append(bcel_isa_name(len(names)).decode())
+    return tuple(names)
+
+
+def supports_isa(str name not None):
+    """Whether this processor runs the kernels for an instruction set that is built in."""
+    return bool(bcel_isa_supported(name.encode()))
+
+
+def active_isa():
+    """Name of the instruction set in use."""
+    return bcel_active_isa().decode()
+
+
+def select_isa(str name not None):
+    """Use an instruction set from now on. Not to be called while another thread computes."""
+    cdef bcel_status status = bcel_select_isa(name.encode())
+    if status != BCEL_OK:
+        raise ValueError(f"{name}: {bcel_status_text(status).decode()}")

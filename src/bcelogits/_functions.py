@@ -1,0 +1,151 @@
+"""Functions beside the loss: the sigmoid and its kin, and class weights from targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bcelogits import _core
+from bcelogits._arrays import Result, as_real_array, float_dtype, normalize_axes, warn
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def sigmoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    r"""Logistic sigmoid :math:`1 / (1 + e^{-x})`, accurate in both tails.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape: float16, bfloat16, float32 or float64. Integers and booleans become float64.
+    out : ndarray, optional
+        Where the result is written, of the shape of `x`. It may share memory with `x`.
+
+    Returns
+    -------
+    ndarray or scalar
+        Between 0 and 1, of the shape and dtype of `x`. `out` if it is given.
+
+    See Also
+    --------
+    log_sigmoid, softplus
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bcelogits import sigmoid
+    >>> print(sigmoid(np.array([-700.0, 0.0])))
+    [9.85967654e-305 5.00000000e-001]
+    """
+    return _of_logits(_core.SIGMOID, x, out)
+
+
+def log_sigmoid(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    r"""Logarithm of the sigmoid, :math:`-\log(1 + e^{-x})`, accurate in both tails.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape: float16, bfloat16, float32 or float64. Integers and booleans become float64.
+    out : ndarray, optional
+        Where the result is written, of the shape of `x`. It may share memory with `x`.
+
+    Returns
+    -------
+    ndarray or scalar
+        At most 0, of the shape and dtype of `x`. `out` if it is given.
+
+    See Also
+    --------
+    sigmoid, softplus
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bcelogits import log_sigmoid
+    >>> print(log_sigmoid(np.array([-1000.0, 0.0])))
+    [-1.00000000e+03 -6.93147181e-01]
+    """
+    return _of_logits(_core.LOG_SIGMOID, x, out)
+
+
+def softplus(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
+    r"""Softplus :math:`\log(1 + e^{x})`, accurate in both tails.
+
+    Parameters
+    ----------
+    x : array_like
+        Of any shape: float16, bfloat16, float32 or float64. Integers and booleans become float64.
+    out : ndarray, optional
+        Where the result is written, of the shape of `x`. It may share memory with `x`.
+
+    Returns
+    -------
+    ndarray or scalar
+        At least 0, of the shape and dtype of `x`. `out` if it is given.
+
+    See Also
+    --------
+    sigmoid, log_sigmoid
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bcelogits import softplus
+    >>> print(softplus(np.array([0.0, 1000.0])))
+    [6.93147181e-01 1.00000000e+03]
+    """
+    return _of_logits(_core.SOFTPLUS, x, out)
+
+
+def _of_logits(function: int, x: ArrayLike, out: Any) -> Any:
+    array = as_real_array("x", x)
+    result = Result("out", out, array, float_dtype(array), (array,))
+    _core.Call(array).map(function, result.array)
+    return result.get()
+
+
+def balanced_pos_weight(target: ArrayLike, axis: int | tuple[int, ...] | None = 0) -> Any:
+    """Negatives over positives: the `pos_weight` that gives both the same weight in the loss.
+
+    Parameters
+    ----------
+    target : array_like
+        Probabilities in [0, 1]; a soft target y counts as y positives and 1 - y negatives.
+    axis : int or tuple of int or None
+        The axes to count along: the default suits a single column, and targets of shape (N, C),
+        (0, 2, 3) those of shape (N, C, H, W). None counts everything together.
+
+    Returns
+    -------
+    ndarray or scalar
+        float64, of the axes that are left. Where there is no positive, infinity.
+
+    Raises
+    ------
+    ValueError
+        If a target is outside [0, 1].
+
+    Warns
+    -----
+    RuntimeWarning
+        If there is no positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bcelogits import balanced_pos_weight
+    >>> print(balanced_pos_weight(np.repeat([0, 1], [300, 100])))
+    3.0
+    """
+    array = as_real_array("target", target)
+    axes = None if axis is None else normalize_axes(axis, array.ndim)
+    _core.Call(array, array).check_target()
+    positives = np.sum(array, axis=axes, dtype=np.float64)
+    size = array.size if axes is None else np.prod([array.shape[d] for d in axes], dtype=int)
+    if not np.all(positives):
+        warn("No positive target: pos_weight is not finite", RuntimeWarning)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (size - positives) / positives

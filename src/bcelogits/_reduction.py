@@ -1,0 +1,67 @@
+"""Reductions: their names, PyTorch's older arguments for them, means of nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bcelogits import _core
+from bcelogits._arrays import warn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bcelogits._arrays import Arguments
+
+Reduction = Literal["none", "mean", "sum", "weighted_mean"]
+
+REDUCTIONS = {"mean": _core.MEAN, "sum": _core.SUM, "weighted_mean": _core.WEIGHTED_MEAN}
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise unless there is a reduction of this name."""
+    if not isinstance(reduction, str):
+        raise TypeError(f"reduction must be a str, not {type(reduction).__name__}")
+    if reduction != "none" and reduction not in REDUCTIONS:
+        names = ", ".join(map(repr, ["none", *REDUCTIONS]))
+        raise ValueError(f"reduction must be one of {names}, not {reduction!r}")
+
+
+def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
+    """Return the reduction that PyTorch's three arguments mean together."""
+    if size_average is None and reduce is None:
+        check_reduction(reduction)
+        return reduction
+    if reduce is not None and not reduce:
+        meant = "none"
+    elif size_average is None or size_average:
+        meant = "mean"
+    else:
+        meant = "sum"
+    warn(
+        f"size_average and reduce are deprecated, use reduction='{meant}' instead",
+        DeprecationWarning,
+    )
+    return meant
+
+
+def warn_of_empty_means(
+    arguments: Arguments,
+    reduction: str,
+    means: NDArray[Any],
+    axis: int | tuple[int, ...] | None = None,
+) -> None:
+    """Warn as NumPy does where a mean has nothing to divide by."""
+    weight = arguments.weight if reduction == "weighted_mean" else None
+    all_count = arguments.where is None and arguments.ignored is None and arguments.input.size > 0
+    if reduction == "sum" or (all_count and weight is None) or np.isfinite(means).all():
+        return
+    counted = arguments.counted()
+    if not np.any(counted, axis=axis).all():
+        warn("Mean of empty slice", RuntimeWarning)
+    elif weight is not None:
+        weights = np.broadcast_to(weight, arguments.input.shape)
+        totals = np.sum(weights, axis=axis, where=counted, dtype=np.float64)
+        if not totals.all():
+            warn("Mean with weights that add up to 0", RuntimeWarning)
