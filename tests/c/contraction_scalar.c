@@ -1,0 +1,3 @@
+#include "simd/scalar.h"
+#define VOCABULARY scalar
+#include "contraction.inc.h"
