@@ -260,8 +260,17 @@ def test_errors_are_measured_in_units_of_the_exact_value():
         eps = np.finfo(dtype).eps
         actual = np.array([1, 1 + eps, 1 - eps / 2, smallest, 0], dtype)
         np.testing.assert_array_equal(ulp.errors(actual, exact), [0, 1, 0.5, 1, 1])
-    third = ulp.in_units([gmpy2.mpq(1, 3) * gmpy2.mpfr(1)], F32)
-    assert 0.2 < ulp.errors(np.float32([1 / 3]), third)[0] < 0.5
+    with gmpy2.context(precision=reference.PRECISION):
+        third = gmpy2.mpfr(1) / 3
+    # In binary 0.010101...: what is cut off is a third of a unit, or two thirds to be rounded up.
+    for dtype in DTYPES:
+        exact = ulp.in_units([third, third], dtype)
+        nearest = np.asarray(1, dtype) / np.asarray(3, dtype)
+        actual = np.array([nearest, np.nextafter(nearest, dtype.type(0))])
+        error = ulp.errors(actual, exact)
+        assert error[0] == pytest.approx(1 / 3, rel=1e-9)
+        assert error[1] == pytest.approx(2 / 3 if float(nearest) > 1 / 3 else 4 / 3, rel=1e-9)
+    third = ulp.in_units([third], F32)
     huge = ulp.in_units([gmpy2.mpfr(2) ** 128, gmpy2.mpfr(2) ** 127], F32)
     np.testing.assert_array_equal(ulp.errors(np.float32([np.inf, np.inf]), huge), [0, np.inf])
     assert ulp.errors(np.float32([np.nan]), third)[0] == np.inf

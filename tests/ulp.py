@@ -50,11 +50,13 @@ def in_units(values: Iterable[gmpy2.mpfr], dtype: Any) -> Exact:
     whole, fraction, unit = [], [], []
     for value in values:
         exponent = max(gmpy2.get_exp(value) - digits, min_exponent) if value else min_exponent
-        scale = gmpy2.div_2exp if exponent > 0 else gmpy2.mul_2exp
-        scaled = scale(value, abs(exponent))
-        nearest = gmpy2.rint(scaled)
-        whole.append(float(nearest))
-        fraction.append(float(scaled - nearest))
+        # In the value's own precision: MPFR rounds to that of the context in use.
+        with gmpy2.context(precision=max(value.precision, 64)):
+            scale = gmpy2.div_2exp if exponent > 0 else gmpy2.mul_2exp
+            scaled = scale(value, abs(exponent))
+            nearest = gmpy2.rint(scaled)
+            whole.append(float(nearest))
+            fraction.append(float(scaled - nearest))
         unit.append(exponent)
     return Exact(np.array(whole), np.array(fraction), np.array(unit, dtype=np.int64))
 
