@@ -363,10 +363,10 @@ class TestWeighted:
             assert errors.max() <= SOFT, x[np.argmax(errors)]
 
     def test_hessian(self, computed, weighted_tables, isa, dtype, case):
-        """The hessian has one rounding more than the loss: w, 1-y + p*y, s(x)*s(-x)."""
+        """No promise of the contract, as above."""
         exact = weighted_tables[dtype, case, "hessian"]
         _, hess = computed[isa][dtype, "hessian", case]
-        check(hess, exact, SOFT + 1, WEIGHTED[dtype][case][0])
+        check(hess, exact, SOFT, WEIGHTED[dtype][case][0])
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import itertools
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -475,6 +476,25 @@ class TestNoCopies:
         x, y, w, _ = long_arguments
         peak = self.peak(lambda: binary_cross_entropy_with_logits(x, y, w, reduction="none"))
         assert peak < x.nbytes + 64 * 1024
+
+
+class TestThreads:
+    """The lock of the interpreter is released: calls from many threads do not disturb each other."""
+
+    def test_concurrent_calls(self):
+        problems = [problem(np.float32, (7, 999 + i, 3), seed=i) for i in range(8)]
+        expected = [everything(*arguments) for arguments in problems]
+        criterion = BCEWithLogitsLoss(reduction="sum")
+        sums = [criterion(x, y) for x, y, *_ in problems]
+
+        def work(i):
+            i %= 8
+            return everything(*problems[i]), criterion(*problems[i][:2])
+
+        with ThreadPoolExecutor(8) as pool:
+            for i, (results, total) in enumerate(pool.map(work, range(64))):
+                assert_same_bits(results, expected[i % 8])
+                assert total == sums[i % 8]
 
 
 # --- out -------------------------------------------------------------------------------------
