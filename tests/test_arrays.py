@@ -479,7 +479,7 @@ class TestNoCopies:
 
 
 class TestThreads:
-    """The lock of the interpreter is released: calls from many threads do not disturb each other."""
+    """Calls release the interpreter's lock; those from many threads do not disturb each other."""
 
     def test_concurrent_calls(self):
         problems = [problem(np.float32, (7, 999 + i, 3), seed=i) for i in range(8)]
