@@ -14,9 +14,7 @@ SIGMOID: int
 LOG_SIGMOID: int
 SOFTPLUS: int
 
-SUM: int
-MEAN: int
-WEIGHTED_MEAN: int
+REDUCTIONS: dict[str, int]
 
 __version__: str
 ABI_VERSION: int

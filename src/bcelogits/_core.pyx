@@ -45,9 +45,7 @@ SIGMOID = BCEL_SIGMOID
 LOG_SIGMOID = BCEL_LOG_SIGMOID
 SOFTPLUS = BCEL_SOFTPLUS
 
-SUM = BCEL_SUM
-MEAN = BCEL_MEAN
-WEIGHTED_MEAN = BCEL_WEIGHTED_MEAN
+REDUCTIONS = {"mean": BCEL_MEAN, "sum": BCEL_SUM, "weighted_mean": BCEL_WEIGHTED_MEAN}
 
 __version__ = bcel_version().decode()
 ABI_VERSION = bcel_abi_version()
@@ -135,7 +133,7 @@ cdef enum Fit:
     UNKNOWN_DTYPE
     DOES_NOT_BROADCAST
 
-cdef char nothing = 0  # where operands without elements point to: NULL would mean that they are absent
+cdef char nothing = 0  # where operands without elements point to: NULL would mean absent
 
 
 cdef void start_frame(Frame *frame, cnp.ndarray input) noexcept:
@@ -328,7 +326,7 @@ cdef class Call:
         raise RuntimeError(bcel_status_text(status).decode())
 
     def check_target(self):
-        """Raise a ValueError that names the first counted target outside [0, 1], if there is one."""
+        """Raise a ValueError that names the first counted target outside [0, 1], if any."""
         cdef PyThreadState *state = release_gil(self.frame.n)
         cdef size_t i = bcel_find_bad_target(&self.frame.call)
         acquire_gil(state)
@@ -458,7 +456,7 @@ cdef enum:
 
 @cython.auto_pickle(False)
 cdef class Loss:
-    """Holds the arguments of BCEWithLogitsLoss, and answers its plain calls without any Python code.
+    """Holds the arguments of BCEWithLogitsLoss, and answers its plain calls without Python code.
 
     The arguments are those of BCEWithLogitsLoss, validated. A call goes to the method ``forward``
     unless both operands are of type ndarray, have the same shape and need no conversion; so it does
@@ -501,9 +499,7 @@ cdef class Loss:
         self.ignore_index = ignore_index
         self.check = check
         self.num_threads = num_threads
-        self.code = {
-            "none": NONE, "sum": BCEL_SUM, "mean": BCEL_MEAN, "weighted_mean": BCEL_WEIGHTED_MEAN
-        }[reduction]
+        self.code = NONE if reduction == "none" else REDUCTIONS[reduction]
         self.flags = BCEL_CHECK if check else 0
         if ignore_index is not None:
             # Every dtype holds small integers exactly; the others need conversion.
@@ -582,8 +578,9 @@ Compute the loss.
         if status != BCEL_OK:
             return None
         result = PyArray_Scalar(&value, dtype, None)
-        if (self.code == BCEL_WEIGHTED_MEAN or self.flags & BCEL_IGNORE_INT) and not isfinite(result):
-            return None  # perhaps the mean of nothing
+        if self.code == BCEL_WEIGHTED_MEAN or self.flags & BCEL_IGNORE_INT:
+            if not isfinite(result):
+                return None  # perhaps the mean of nothing
         return result
 
 
@@ -619,7 +616,9 @@ cdef int refuse_lengths(Py_ssize_t n, Py_ssize_t other) except -1 with gil:
     raise ValueError(f"arrays of different lengths, {n} and {other}")
 
 
-cdef int refuse(bcel_status status, const Vectors *vectors, const real[::1] target) except -1 with gil:
+cdef int refuse(
+    bcel_status status, const Vectors *vectors, const real[::1] target
+) except -1 with gil:
     cdef size_t i
     if status == BCEL_TARGET_OUT_OF_RANGE:
         i = bcel_find_bad_target(&vectors.call)

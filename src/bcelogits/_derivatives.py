@@ -19,7 +19,8 @@ from bcelogits._arrays import (
     as_real_array,
     as_weight,
 )
-from bcelogits._reduction import REDUCTIONS, Reduction, check_reduction, warn_of_empty_means
+from bcelogits._core import REDUCTIONS
+from bcelogits._reduction import Reduction, check_reduction, warn_of_empty_means
 from bcelogits._threads import as_num_threads
 
 if TYPE_CHECKING:
@@ -268,8 +269,8 @@ def grad_and_hess(
     hess_floor : float
         Second derivatives below it are replaced by it, except where elements are left out.
     dtype : dtype, optional
-        Dtype of both results, by default that of `input`. float64 is also what they are computed
-        in.
+        Dtype of both results, by default that of `out`, or else of `input`. float64 is also what
+        they are computed in.
     out : tuple of ndarray, optional
         Where gradient and hessian are written; one of the two may be None. They may share memory
         with the other arguments.

@@ -17,8 +17,9 @@ from bcelogits._arrays import (
     as_weight,
     normalize_axes,
 )
+from bcelogits._core import REDUCTIONS
 from bcelogits._derivatives import compute_grad_and_hess, compute_value_and_grad
-from bcelogits._reduction import REDUCTIONS, Reduction, legacy_reduction, warn_of_empty_means
+from bcelogits._reduction import Reduction, legacy_reduction, warn_of_empty_means
 from bcelogits._threads import as_num_threads
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def binary_cross_entropy_with_logits(
     axis : int or tuple of int, optional
         Reduce over these axes only. Not with 'none'.
     dtype : dtype, optional
-        Dtype of the result, by default that of `input`. With 'none', float64 is also what the loss
-        is computed in.
+        Dtype of the result, by default that of `out`, or else of `input`. With 'none', float64 is
+        also what the loss is computed in.
     check : bool
         Whether a target outside [0, 1] is an error. Otherwise the formula holds as it is written.
     num_threads : int, optional
@@ -170,22 +171,30 @@ def _reduce_loss(
     out: Any = None,
 ) -> Any:
     """Sum or average the loss over the axes."""
-    ndim = arguments.input.ndim
-    axes = range(ndim) if axis is None else normalize_axes(axis, ndim)
-    kept = tuple(d for d in range(ndim) if d not in axes)
+    shape, order = _split(arguments.input.shape, axis)
     result = Result(
         "out",
         out,
-        tuple(arguments.input.shape[d] for d in kept),
+        shape,
         arguments.dtype if dtype is None else as_float_dtype(dtype),
         arguments.arrays(),
         elementwise=False,
         strict=dtype is not None,
     )
-    order = (*kept, *(d for d in range(ndim) if d in axes)) if kept else None
     arguments.call().reduce(REDUCTIONS[reduction], result.array, order)
     warn_of_empty_means(arguments, reduction, result.array, axis)
     return result.get()
+
+
+def _split(
+    shape: tuple[int, ...], axis: int | tuple[int, ...] | None
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the shape of a reduction, and the order of axes that puts those it reduces last."""
+    if axis is None:
+        return (), None
+    reduced = normalize_axes(axis, len(shape))
+    kept = [d for d in range(len(shape)) if d not in reduced]
+    return tuple(shape[d] for d in kept), (*kept, *sorted(reduced))
 
 
 class BCEWithLogitsLoss(_core.Loss):

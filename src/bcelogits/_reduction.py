@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bcelogits import _core
 from bcelogits._arrays import warn
+from bcelogits._core import REDUCTIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from bcelogits._arrays import Arguments
 
 Reduction = Literal["none", "mean", "sum", "weighted_mean"]
-
-REDUCTIONS = {"mean": _core.MEAN, "sum": _core.SUM, "weighted_mean": _core.WEIGHTED_MEAN}
 
 
 def check_reduction(reduction: str) -> None:
