@@ -278,7 +278,8 @@ static bcel_status sum_grad(bcel_function function, int kept, const bcel_call *c
         if (offset.hi != 0) {
             bcel_scaled minus_count = scaled(-(double)totals.count);
             bcel_pair taken = bcel_scaled_multiply(minus_count, offset);
-            sum.value = bcel_pair_add(sum.value, taken);
+            sum.value = bcel_pair_add(bcel_unscaled(sum), taken);
+            sum.exponent = 0;
         }
         kept_walk_next(&walk, &plan, bcel_scaled_multiply(sum, factor));
     }

@@ -5,8 +5,8 @@
  *
  * EXP:    e^r = 1 + r + r^2 P(r),             |r| <= ln(2)/2 (1 + 1e-3), P0 = 1/2 exactly;
  *         the error is relative to e^r.
- * LOG1P:  log1p(e) = 2 s + s w Q(w),  s = e/(2 + e),  w = s^2 in [0, (1 + 1e-6)/9];
- *         the error is relative to log1p(e).
+ * LOG1P:  log((1 + s)/(1 - s)) = 2 s + s w Q(w),  w = s^2 in [0, (1 + 1e-6)/25];
+ *         the error is relative to this logarithm.
  *
  * The largest error is that of the exact polynomial with the coefficients below. The
  * two columns after it say what the best real coefficients would give, with EXP_P0
@@ -14,9 +14,9 @@
  *
  * polynomial  format   degree  largest error  real, P0 held  real, all free
  * EXP         float32       5        2^-33.2        2^-33.2         2^-34.1
- * LOG1P       float32       4        2^-33.0        2^-33.0         2^-33.0
+ * LOG1P       float32       3        2^-35.1        2^-35.3         2^-35.3
  * EXP         float64      10        2^-63.8        2^-63.8         2^-64.0
- * LOG1P       float64       9        2^-59.4        2^-59.4         2^-59.4
+ * LOG1P       float64       7        2^-62.6        2^-62.6         2^-62.6
  *
  * For comparison, EXP in float32 with degree 6: 2^-36.7 (real: 2^-39.4).
  */
@@ -32,15 +32,19 @@
 #define BCEL_EXP_P4_F32          0x1.6d4f48p-10f           /* 0.00139354588 */
 #define BCEL_EXP_P5_F32          0x1.9e32p-13f             /* 0.000197503716 */
 
-#define BCEL_LOG1P_Q0_F32        0x1.555558p-1f            /* 0.666666746 */
-#define BCEL_LOG1P_Q1_F32        0x1.9996dap-2f            /* 0.399989516 */
-#define BCEL_LOG1P_Q2_F32        0x1.2504cp-2f             /* 0.286150932 */
-#define BCEL_LOG1P_Q3_F32        0x1.b733ap-3f             /* 0.214453936 */
-#define BCEL_LOG1P_Q4_F32        0x1.f06af2p-3f            /* 0.242391482 */
+#define BCEL_LOG1P_Q0_F32        0x1.555554p-1f            /* 0.666666627 */
+#define BCEL_LOG1P_Q1_F32        0x1.999c0cp-2f            /* 0.400009334 */
+#define BCEL_LOG1P_Q2_F32        0x1.23e044p-2f            /* 0.285035193 */
+#define BCEL_LOG1P_Q3_F32        0x1.ee9f22p-3f            /* 0.241514459 */
 
 /* n * LN2_HI is exact for |n| <= 160; |ln 2 - HI - LO| = 5.5e-14. */
 #define BCEL_LN2_HI_F32          0x1.62e4p-1f              /* 0.693145752 */
 #define BCEL_LN2_LO_F32          0x1.7f7d1cp-20f           /* 1.42860677e-06 */
+
+/* ln 2 to the nearest, and what is left of it. */
+#define BCEL_LN2_F32             0x1.62e43p-1f             /* 0.693147182 */
+#define BCEL_LN2_REST_F32        -0x1.05c61p-29f           /* -1.90465421e-09 */
+
 #define BCEL_LOG2E_F32           0x1.715476p+0f            /* 1.44269502 */
 
 /* Adding this rounds to an integer, to nearest even; the low bits then hold it. */
@@ -60,23 +64,22 @@
 #define BCEL_EXP_P9_F64          0x1.af6920ce40516p-26     /* 2.5111405226913164e-08 */
 #define BCEL_EXP_P10_F64         0x1.1e9d3404697f1p-29     /* 2.0853918611102025e-09 */
 
-#define BCEL_LOG1P_Q0_F64        0x1.5555555555536p-1      /* 0.66666666666666319 */
-#define BCEL_LOG1P_Q1_F64        0x1.99999999a050fp-2      /* 0.40000000000152708 */
-#define BCEL_LOG1P_Q2_F64        0x1.249249209bc17p-2      /* 0.28571428548360828 */
-#define BCEL_LOG1P_Q3_F64        0x1.c71c7415a8ff2p-3      /* 0.22222223940946112 */
-#define BCEL_LOG1P_Q4_F64        0x1.745cb4df838bep-3      /* 0.18181744868383548 */
-#define BCEL_LOG1P_Q5_F64        0x1.3b1dc9c3502c9p-3      /* 0.15386541011141322 */
-#define BCEL_LOG1P_Q6_F64        0x1.1068a49d11998p-3      /* 0.13301209072433262 */
-#define BCEL_LOG1P_Q7_F64        0x1.efcae1d18a923p-4      /* 0.12104309282645835 */
-#define BCEL_LOG1P_Q8_F64        0x1.55ea51349f76cp-4      /* 0.083475415429317301 */
-#define BCEL_LOG1P_Q9_F64        0x1.5c44d12549cdcp-3      /* 0.17005313296360824 */
+#define BCEL_LOG1P_Q0_F64        0x1.555555555554fp-1      /* 0.66666666666666596 */
+#define BCEL_LOG1P_Q1_F64        0x1.999999999c179p-2      /* 0.40000000000056662 */
+#define BCEL_LOG1P_Q2_F64        0x1.24924921e457bp-2      /* 0.28571428555832029 */
+#define BCEL_LOG1P_Q3_F64        0x1.c71c748fb0fcfp-3      /* 0.22222224296103696 */
+#define BCEL_LOG1P_Q4_F64        0x1.745c4adfd0a93p-3      /* 0.18181665893105911 */
+#define BCEL_LOG1P_Q5_F64        0x1.3b35c02edc72dp-3      /* 0.15391111510285196 */
+#define BCEL_LOG1P_Q6_F64        0x1.0dcba16826a66p-3      /* 0.13173605059712939 */
+#define BCEL_LOG1P_Q7_F64        0x1.1b81380c69f02p-3      /* 0.13843005931743596 */
 
 /* n * LN2_HI is exact for |n| <= 2047; |ln 2 - HI - LO| = 1.95e-31. */
 #define BCEL_LN2_HI_F64          0x1.62e42fefa38p-1        /* 0.69314718055989033 */
 #define BCEL_LN2_LO_F64          0x1.ef35793c7673p-45      /* 5.4979230187083712e-14 */
-/* The same split, as a double-double to add k ln 2 with. */
-#define BCEL_LN2_DD_HI_F64       BCEL_LN2_HI_F64
-#define BCEL_LN2_DD_LO_F64       BCEL_LN2_LO_F64
+
+/* ln 2 to the nearest, and what is left of it. */
+#define BCEL_LN2_F64             0x1.62e42fefa39efp-1      /* 0.69314718055994529 */
+#define BCEL_LN2_REST_F64        0x1.abc9e3b39803fp-56     /* 2.3190468138462996e-17 */
 
 #define BCEL_LOG2E_F64           0x1.71547652b82fep+0      /* 1.4426950408889634 */
 

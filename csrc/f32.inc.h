@@ -42,8 +42,7 @@ BCEL_INLINE f32x16 exp_polynomial_f32(f32x16 r)
 /* Q(w) with log((1+s)/(1-s)) = 2s + s w Q(w), w = s^2. */
 BCEL_INLINE f32x16 log1p_polynomial_f32(f32x16 w)
 {
-    f32x16 q = f32_set1(BCEL_LOG1P_Q4_F32);
-    q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q3_F32));
+    f32x16 q = f32_set1(BCEL_LOG1P_Q3_F32);
     q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q2_F32));
     q = f32_fma(w, q, f32_set1(BCEL_LOG1P_Q1_F32));
     return f32_fma(w, q, f32_set1(BCEL_LOG1P_Q0_F32));

@@ -44,9 +44,7 @@ BCEL_INLINE f64x8 exp_polynomial_f64(f64x8 r)
 
 BCEL_INLINE f64x8 log1p_polynomial_f64(f64x8 w)
 {
-    f64x8 q = f64_set1(BCEL_LOG1P_Q9_F64);
-    q = f64_fma(w, q, f64_set1(BCEL_LOG1P_Q8_F64));
-    q = f64_fma(w, q, f64_set1(BCEL_LOG1P_Q7_F64));
+    f64x8 q = f64_set1(BCEL_LOG1P_Q7_F64);
     q = f64_fma(w, q, f64_set1(BCEL_LOG1P_Q6_F64));
     q = f64_fma(w, q, f64_set1(BCEL_LOG1P_Q5_F64));
     q = f64_fma(w, q, f64_set1(BCEL_LOG1P_Q4_F64));

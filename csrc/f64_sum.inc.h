@@ -15,18 +15,18 @@ BCEL_INLINE void lanes_store_f64(bcel_lanes *to, const lanes_f64 *s)
     f64_store(to->lo, s->lo);
 }
 
-/* Knuth's exact sum of two numbers (The Art of Computer Programming 2, 4.2.2), then the low parts. */
+/* The low part of a loss may be a hundredth of it: the two are first made one number and its rounding error, so
+ * that what gathers in the low lanes stays 2^50 times smaller than the sum. */
 BCEL_INLINE void lanes_add_f64(lanes_f64 *s, f64x8 hi, f64x8 lo)
 {
-    f64x8 sum = f64_add(s->hi, hi);
-    f64x8 part = f64_sub(sum, s->hi);
-    f64x8 error = f64_add(f64_sub(s->hi, f64_sub(sum, part)), f64_sub(hi, part));
-    s->lo = f64_add(s->lo, f64_add(error, lo));
-    s->hi = sum;
+    f64x8 whole = f64_add(hi, lo);
+    f64x8 rest = f64_sub(lo, f64_sub(whole, hi));
+    pair_f64 sum = two_sum_f64(s->hi, whole);
+    s->hi = sum.hi;
+    s->lo = f64_add(s->lo, f64_add(sum.lo, rest));
 }
 
-/* Terms from 2^900 on, infinities and NaN go into the exact sum one by one, so that no lane overflows before its
- * sum does. */
+/* What lanes cannot take goes into the exact sum one by one: terms from 2^900 on, infinities and NaN. */
 BCEL_INLINE void lanes_set_aside_f64(bcel_lanes *to, f64x8 *hi, f64x8 *lo)
 {
     f64_mask small = f64_lt(f64_abs(*hi), f64_set1(0x1p900));
@@ -34,7 +34,7 @@ BCEL_INLINE void lanes_set_aside_f64(bcel_lanes *to, f64x8 *hi, f64x8 *lo)
     double large[8];
     f64_store(large, f64_select(small, zero, *hi));
     for (int i = 0; i < 8; ++i)
-        if (!(large[i] == 0.0)) bcel_lanes_set_aside(to, large[i]);
+        if (!(large[i] == 0.0)) bcel_lanes_set_aside(to, large[i], 0);
     *hi = f64_select(small, *hi, zero);
     *lo = f64_select(small, *lo, zero);
 }
@@ -42,7 +42,7 @@ BCEL_INLINE void lanes_set_aside_f64(bcel_lanes *to, f64x8 *hi, f64x8 *lo)
 /* In double a product would need the precision of a pair: the losses are added one by one. */
 BCEL_INLINE void lanes_add_near_f64(lanes_f64 *s, const logit_f64 *l, const coefficients_f64 *c, size_t rest)
 {
-    pair_f64 loss = loss_of_f64(l, c, 0, 0);
+    pair_f64 loss = loss_of_f64(l, c, 0, 0, 0);
     if (rest < 8) {
         f64_mask used = f64_first((int)rest);
         loss.hi = f64_select(used, loss.hi, f64_set1(0));

@@ -36,7 +36,8 @@ typedef struct bcel_lanes {
     int aside_used;
 } bcel_lanes;
 
-void bcel_lanes_set_aside(bcel_lanes *lanes, double term);
+/* term * 2^exponent, whatever its size. */
+void bcel_lanes_set_aside(bcel_lanes *lanes, double term, int exponent);
 
 /* n elements of every operand, all of the precision of the kernel. A step is 1, or 0 for an operand that points to
  * BCEL_LANES equal values. Without weights 1 - y is computed and q, w, p are not read; with them q holds 1 - y. */

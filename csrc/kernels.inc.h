@@ -8,6 +8,24 @@
 
 typedef struct { vec x, y, weights; } N(extremes);
 
+/* The exponentials of far logits go into the exact sum, not yet rounded to what may be subnormal: the sum of many
+ * is not. */
+static void N(set_far_aside)(bcel_lanes *to, const N(logit) *l, vec both, size_t rest)
+{
+    real t[LANES], c[LANES], hi[LANES], lo[LANES], k[LANES];
+    if (!v_any(l->far)) return;
+    v_store(t, l->t);
+    v_store(c, both);
+    v_store(hi, l->m.hi);
+    v_store(lo, l->m.lo);
+    v_store(k, v_sub(l->reduced.k, v_set1(REAL(ROUND_MAGIC))));
+    for (size_t i = 0; i < LANES && i < rest; ++i)
+        if (t[i] > NEAR_MAX && t[i] <= FAR_MAX && c[i] != 0) {
+            bcel_lanes_set_aside(to, (double)c[i] * (double)hi[i], (int)k[i]);
+            bcel_lanes_set_aside(to, (double)c[i] * (double)lo[i], (int)k[i]);
+        }
+}
+
 /* Where the next vector of each operand and result is. */
 typedef struct { const real *x, *y, *q, *w, *p; real *out[2]; } N(places);
 
@@ -42,14 +60,17 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
     if (sums && !weights) {
         N(lanes_add_near)(lanes, &l, &k, rest);
     } else if (has_loss) {
-        N(pair) loss = N(loss_of)(&l, &k, weights, careful);
+        N(pair) loss = N(loss_of)(&l, &k, weights, careful, sums);
         if (sums) {
             if (rest < LANES) {
                 vmask used = v_first((int)rest);
                 loss.hi = v_select(used, loss.hi, v_set1(0));
                 loss.lo = v_select(used, loss.lo, v_set1(0));
             }
-            if (careful) N(lanes_set_aside)(c->lanes, &loss.hi, &loss.lo);
+            if (careful) {
+                N(set_far_aside)(c->lanes, &l, k.both, rest);
+                N(lanes_set_aside)(c->lanes, &loss.hi, &loss.lo);
+            }
             N(lanes_add)(lanes, loss.hi, loss.lo);
         } else {
             v_store(at->out[0], v_add(loss.hi, loss.lo));

@@ -58,23 +58,32 @@ BCEL_INLINE N(pair) N(pair_times)(N(pair) a, vec power_of_two)
     return a;
 }
 
-/* log(1 + e) for e in (0, 1]: with s = e / (2 + e), log(1+e) = log((1+s)/(1-s)) = 2s + s^3 Q(s^2), all terms
- * positive and the first at least 24/25 of the sum. s is a pair: a quotient, corrected by its remainder. */
+/* log(1 + e) for e in (0, 1]. With c = 1 for e < 1/2, c = 2 else, and s = (1 + e - c) / (1 + e + c) in [-1/7, 1/5],
+ * log(1 + e) = log c + log((1+s)/(1-s)) = log c + 2s + s^3 Q(s^2). s is a pair: a quotient, corrected by its
+ * remainder; e - (c - 1) is exact. A small e keeps its relative precision, and near e = 1, where all but log 2
+ * shrinks with the logit, so does every error: that is what makes softplus monotone there. */
 BCEL_INLINE N(pair) N(log1p_near)(N(pair) e)
 {
-    vec two = v_set1(2);
-    vec d = v_add(two, e.hi);
-    vec d_lo = v_add(v_sub(e.hi, v_sub(d, two)), e.lo);
-    vec reciprocal = v_div(v_set1(1), d);
-    vec s = v_mul(e.hi, reciprocal);
-    vec remainder = v_add(v_fnma(s, d, e.hi), v_fnma(s, d_lo, e.lo));
+    vec zero = v_set1(0), one = v_set1(1);
+    vmask small = v_lt(e.hi, v_set1((real)0.5));
+    vec c_less_1 = v_select(small, zero, one);
+    vec log_c = v_select(small, zero, v_set1(REAL(LN2)));
+    vec log_c_lo = v_select(small, zero, v_set1(REAL(LN2_REST)));
+    vec c_plus_1 = v_add(c_less_1, v_set1(2));
+    vec numerator = v_sub(e.hi, c_less_1);
+    vec d = v_add(c_plus_1, e.hi);
+    vec d_lo = v_add(v_sub(e.hi, v_sub(d, c_plus_1)), e.lo);
+    vec reciprocal = v_div(one, d);
+    vec s = v_mul(numerator, reciprocal);
+    vec remainder = v_add(v_fnma(s, d, numerator), v_fnma(s, d_lo, e.lo));
     vec w = v_mul(s, s);
-    N(pair) result;
-    result.hi = v_add(s, s);
     /* d/ds log((1+s)/(1-s)) = 2 / (1 - s^2) = 2 (1 + w + ...) takes s_lo along. */
     vec s_lo = v_mul(remainder, reciprocal);
-    vec twice_lo = v_add(s_lo, s_lo);
-    result.lo = v_fma(v_mul(s, w), N(log1p_polynomial)(w), v_fma(twice_lo, w, twice_lo));
+    vec twice = v_add(s, s), twice_lo = v_add(s_lo, s_lo);
+    vec tail = v_fma(v_mul(s, w), N(log1p_polynomial)(w), v_fma(twice_lo, w, twice_lo));
+    N(pair) result;
+    result.hi = v_add(log_c, twice);
+    result.lo = v_add(v_sub(twice, v_sub(result.hi, log_c)), v_add(log_c_lo, tail));
     return result;
 }
 
@@ -185,8 +194,9 @@ BCEL_INLINE vec N(exp_far)(const N(logit) *l, vec c)
     return v_select(l->huge, v_set1(0), N(scale_far)(c, l->m, l->reduced.k));
 }
 
-/* linear + both * log1p(e): the sum is exact up to the low parts. */
-BCEL_INLINE N(pair) N(loss_from)(const N(logit) *l, vec linear, vec both, int weighted, int careful)
+/* linear + both * log1p(e): the sum is exact up to the low parts. far_apart: leave out both * log1p(e) of far logits,
+ * which is then both * exp(-t). */
+BCEL_INLINE N(pair) N(loss_from)(const N(logit) *l, vec linear, vec both, int weighted, int careful, int far_apart)
 {
     N(pair) log1p = N(log1p_near)(l->e);
     N(pair) loss;
@@ -202,7 +212,7 @@ BCEL_INLINE N(pair) N(loss_from)(const N(logit) *l, vec linear, vec both, int we
     if (careful) {
         vec zero = v_set1(0);
         vmask none = v_eq(both, zero);
-        vec far = v_add(linear, N(exp_far)(l, both));
+        vec far = far_apart ? linear : v_add(linear, N(exp_far)(l, both));
         loss.hi = v_select(l->far, far, v_select(none, linear, loss.hi));
         loss.lo = v_select(l->far, zero, v_select(none, zero, loss.lo));
         /* An infinite sum has no low part. */
@@ -214,10 +224,11 @@ BCEL_INLINE N(pair) N(loss_from)(const N(logit) *l, vec linear, vec both, int we
 }
 
 /* loss = w [p y sp(-x) + (1-y) sp(x)] with sp(x) = max(x, 0) + log1p(exp(-|x|)). */
-BCEL_INLINE N(pair) N(loss_of)(const N(logit) *l, const N(coefficients) *c, int weighted, int careful)
+BCEL_INLINE N(pair) N(loss_of)(const N(logit) *l, const N(coefficients) *c, int weighted, int careful,
+                              int far_apart)
 {
     vec linear = N(select_mul)(v_select(l->is_positive, c->negative, c->positive), l->t, careful);
-    return N(loss_from)(l, linear, c->both, weighted, careful);
+    return N(loss_from)(l, linear, c->both, weighted, careful, far_apart);
 }
 
 /* d loss / dy = w [p sp(-x) - sp(x)] = w (p max(-x, 0) - max(x, 0)) + w (p - 1) log1p(exp(-|x|)). */
@@ -226,7 +237,7 @@ BCEL_INLINE N(pair) N(grad_target_of)(const N(logit) *l, vec w, vec p, int caref
     vec coefficient = v_select(l->is_positive, v_neg(w), N(select_mul)(w, p, careful));
     vec linear = N(select_mul)(coefficient, l->t, careful);
     vec both = N(select_mul)(w, v_sub(p, v_set1(1)), careful);
-    return N(loss_from)(l, linear, both, 1, careful);
+    return N(loss_from)(l, linear, both, 1, careful, 0);
 }
 
 /* 1 / (1 + e), with what corrects a quotient by it. */

@@ -26,11 +26,12 @@ bcel_pair bcel_pair_add(bcel_pair a, bcel_pair b)
     return bcel_two_sum(s.hi, s.lo + t.lo);
 }
 
-/* ---- the exact sum: limbs of 32 bits, the lowest bit of the first is 2^-1074 ---------------------- */
+/* ---- the exact sum: limbs of 32 bits, the lowest bit of the first is 2^LOWEST_EXPONENT ------------- */
 
 enum {
     LIMBS = sizeof(((bcel_exact *)0)->limb) / sizeof(int64_t),
-    LOWEST_EXPONENT = -1074,
+    EXTRA_BITS = 512, /* below the smallest double */
+    LOWEST_EXPONENT = -1074 - EXTRA_BITS,
     POSITIVE_INFINITY = 1,
     NEGATIVE_INFINITY = 2,
     NOT_A_NUMBER = 4
@@ -60,6 +61,11 @@ static void propagate(bcel_exact *sum)
 
 void bcel_exact_add(bcel_exact *sum, double term)
 {
+    bcel_exact_add_scaled(sum, term, 0);
+}
+
+void bcel_exact_add_scaled(bcel_exact *sum, double term, int scale)
+{
     uint64_t bits;
     memcpy(&bits, &term, sizeof bits);
     int negative = (int)(bits >> 63);
@@ -73,7 +79,12 @@ void bcel_exact_add(bcel_exact *sum, double term)
         exponent = 1;
     else
         mantissa |= UINT64_C(1) << 52;
-    unsigned position = (unsigned)exponent - 1;
+    int place = exponent - 1 + scale + EXTRA_BITS;
+    if (place < 0) {
+        mantissa = place > -64 ? mantissa >> -place : 0;
+        place = 0;
+    }
+    unsigned position = (unsigned)place;
     unsigned limb = position / 32, shift = position % 32;
     uint64_t low = (mantissa & UINT64_C(0xffffffff)) << shift;
     uint64_t high = (mantissa >> 32) << shift;
@@ -157,6 +168,15 @@ static int make_positive(bcel_exact *sum)
     return 1;
 }
 
+/* 0, unless hi might overflow, or lo lose bits below the smallest double. */
+static int choose_exponent(const bcel_exact *positive)
+{
+    enum { LARGE = (900 - LOWEST_EXPONENT) / 32, SMALL = (-500 - LOWEST_EXPONENT) / 32 };
+    int top = LIMBS - 1;
+    while (top > 0 && positive->limb[top] == 0) --top;
+    return top >= LARGE ? 128 : top < SMALL ? -EXTRA_BITS : 0;
+}
+
 bcel_scaled bcel_exact_value(const bcel_exact *sum)
 {
     bcel_scaled r = { { 0, 0 }, 0 };
@@ -170,17 +190,15 @@ bcel_scaled bcel_exact_value(const bcel_exact *sum)
     }
     bcel_exact rest = *sum;
     int negative = make_positive(&rest);
-    /* From 2^1000 on hi may overflow: scale down. The low end is then far from being subnormal. */
-    int large = 0;
-    for (int i = 64; i < LIMBS; ++i) large |= rest.limb[i] != 0;
-    r.exponent = large ? 128 : 0;
+    r.exponent = choose_exponent(&rest);
     r.value.hi = magnitude(&rest, r.exponent);
     /* hi * 2^exponent may be beyond double: take it off as limbs, 32 bits of exponent each. */
     bcel_exact part;
     bcel_exact_init(&part);
     bcel_exact_add(&part, r.value.hi);
     int shift = r.exponent / 32;
-    for (int i = 0; i + shift < LIMBS; ++i) rest.limb[i + shift] -= part.limb[i];
+    for (int i = 0; i < LIMBS; ++i)
+        if (i - shift >= 0 && i - shift < LIMBS) rest.limb[i] -= part.limb[i - shift];
     int below = make_positive(&rest);
     r.value.lo = magnitude(&rest, r.exponent);
     if (below) r.value.lo = -r.value.lo;
@@ -202,13 +220,13 @@ void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside)
     lanes->aside_used = 0;
 }
 
-void bcel_lanes_set_aside(bcel_lanes *lanes, double term)
+void bcel_lanes_set_aside(bcel_lanes *lanes, double term, int exponent)
 {
     if (!lanes->aside_used) {
         bcel_exact_init(lanes->aside);
         lanes->aside_used = 1;
     }
-    bcel_exact_add(lanes->aside, term);
+    bcel_exact_add_scaled(lanes->aside, term, exponent);
 }
 
 /* Lanes i and i + 8, then i and i + 4, and so on: this order, too, is part of what makes the bits. The low parts
@@ -295,6 +313,11 @@ bcel_pair bcel_divide(bcel_scaled a, bcel_scaled b)
         q = bcel_two_sum(q.hi, (remainder + (a.value.lo - q.hi * b.value.lo)) / b.value.hi);
     }
     return scale_pair(q, a.exponent - b.exponent);
+}
+
+bcel_pair bcel_unscaled(bcel_scaled a)
+{
+    return scale_pair(a.value, a.exponent);
 }
 
 /* Relative error below 2^-100. */

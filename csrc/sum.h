@@ -13,9 +13,12 @@ bcel_pair bcel_pair_add(bcel_pair a, bcel_pair b);
 
 void bcel_exact_init(bcel_exact *sum);
 void bcel_exact_add(bcel_exact *sum, double term);
+/* term * 2^exponent; bits below 2^-1586 are dropped. */
+void bcel_exact_add_scaled(bcel_exact *sum, double term, int exponent);
 void bcel_exact_merge(bcel_exact *sum, const bcel_exact *other);
 
-/* A number as 2^exponent (hi + lo): sums may exceed the range of double where their mean does not. */
+/* A number as 2^exponent (hi + lo): a sum may exceed the range of double where its mean does not, or be so small that
+ * lo would have no room. */
 typedef struct bcel_scaled { bcel_pair value; int exponent; } bcel_scaled;
 
 bcel_scaled bcel_exact_value(const bcel_exact *sum);
@@ -38,6 +41,7 @@ void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside);
 
 /* The quotient and the product, still pairs; an overflow is an infinity. */
 bcel_pair bcel_scaled_multiply(bcel_scaled a, bcel_pair b);
+bcel_pair bcel_unscaled(bcel_scaled a);
 bcel_pair bcel_divide(bcel_scaled a, bcel_scaled b);
 
 /* hi + lo rounded once to double, to float, or to odd for a later, coarser rounding. */

@@ -89,7 +89,7 @@ def exp_error(polynomial: list[float]) -> Any:
 def log1p_error(polynomial: list[float]) -> Any:
     """Return the largest relative error of 2*s + s*w*Q(w), as log2."""
     worst = mpmath.mpf(0)
-    for w in grid(mpmath.mpf(0), (1 + mpmath.mpf("1e-6")) / 9):
+    for w in grid(mpmath.mpf(0), (1 + mpmath.mpf("1e-6")) / 25):
         s = mpmath.sqrt(w)
         if s == 0:
             continue
@@ -116,17 +116,14 @@ def test_check_tells_a_changed_header(
 def test_header_is_complete() -> None:
     assert [(name, bits, degree) for name, bits, degree, *_ in ROWS] == [
         ("EXP", "32", "5"),
-        ("LOG1P", "32", "4"),
+        ("LOG1P", "32", "3"),
         ("EXP", "64", "10"),
-        ("LOG1P", "64", "9"),
+        ("LOG1P", "64", "7"),
     ]
     for name, bits, degree, *_ in ROWS:
         assert len(coefficients(name, bits)) == int(degree) + 1
-    aliases = {"LN2_DD_HI_F64": "LN2_HI_F64", "LN2_DD_LO_F64": "LN2_LO_F64"}
-    for alias, name in aliases.items():
-        assert re.search(rf"^#define BCEL_{alias} +BCEL_{name}$", TEXT, re.M)
     # Nothing in the header escapes the patterns above.
-    assert len(re.findall(r"^#define", TEXT, re.M)) == 1 + len(CONSTANTS) + len(aliases)
+    assert len(re.findall(r"^#define", TEXT, re.M)) == 1 + len(CONSTANTS)
 
 
 @pytest.mark.parametrize(("polynomial", "bits", "degree", "stated", "held", "free"), ROWS)
@@ -139,7 +136,7 @@ def test_stated_error_holds(
     assert error <= float(stated)
     assert error > float(stated) - 0.11  # rounded up to a tenth of a bit, no more
     # Rounding the coefficients may cost little next to the best real ones.
-    assert float(free) <= float(held) <= float(stated) <= float(held) + 0.1
+    assert float(free) <= float(held) <= float(stated) <= float(held) + 0.2
 
 
 @pytest.mark.parametrize("name", sorted(CONSTANTS))

@@ -281,7 +281,7 @@ def exp_target() -> Target:
 
 
 def log1p_target() -> Target:
-    """Pose Q(w) in log1p(e) = 2*s + s*w*Q(w), w = s**2, with the error relative to log1p(e)."""
+    """Pose Q(w) in log((1 + s)/(1 - s)) = 2*s + s*w*Q(w), w = s**2, with its relative error."""
 
     def parts(w: Real) -> tuple[Real, Real]:
         s = mp.sqrt(w)
@@ -290,7 +290,7 @@ def log1p_target() -> Target:
         whole = 2 * mp.atanh(s)
         return 1 - 2 * s / whole, s * w / whole
 
-    return Target(parts, mp.mpf(0), (1 + mp.mpf(LOG1P_MARGIN)) / 9)
+    return Target(parts, mp.mpf(0), (1 + mp.mpf(LOG1P_MARGIN)) / 25)
 
 
 # How far rounding may push the reduced argument past its exact interval, with room to spare.
@@ -298,7 +298,7 @@ EXP_MARGIN = "1e-3"
 LOG1P_MARGIN = "1e-6"
 
 EXP_DEGREE = {"float32": 5, "float64": 10}
-LOG1P_DEGREE = {"float32": 4, "float64": 9}
+LOG1P_DEGREE = {"float32": 3, "float64": 7}
 EXP_DEGREE_NEXT = 6  # float32, for comparison in the header only
 
 # Largest abs(n) for which n * LN2_HI has to be exact.
@@ -359,14 +359,13 @@ def render() -> str:
             define("LN2_HI", high, fmt),
             define("LN2_LO", low, fmt),
         ]
-        if fmt is FLOAT64:
-            lines += [
-                "/* The same split, as a double-double to add k ln 2 with. */",
-                "#define BCEL_LN2_DD_HI_F64       BCEL_LN2_HI_F64",
-                "#define BCEL_LN2_DD_LO_F64       BCEL_LN2_LO_F64",
-                "",
-            ]
+        nearest = fmt.nearest(ln2)
         lines += [
+            "",
+            "/* ln 2 to the nearest, and what is left of it. */",
+            define("LN2", nearest, fmt),
+            define("LN2_REST", fmt.nearest(ln2 - nearest), fmt),
+            "",
             define("LOG2E", fmt.nearest(1 / ln2), fmt),
             "",
             "/* Adding this rounds to an integer, to nearest even; the low bits then hold it. */",
@@ -384,9 +383,9 @@ def render() -> str:
             " * EXP:    e^r = 1 + r + r^2 P(r),             |r| <= ln(2)/2 (1 + "
             f"{EXP_MARGIN}), P0 = 1/2 exactly;",
             " *         the error is relative to e^r.",
-            " * LOG1P:  log1p(e) = 2 s + s w Q(w),  s = e/(2 + e),  w = s^2 in [0, (1 + "
-            f"{LOG1P_MARGIN})/9];",
-            " *         the error is relative to log1p(e).",
+            " * LOG1P:  log((1 + s)/(1 - s)) = 2 s + s w Q(w),  w = s^2 in [0, (1 + "
+            f"{LOG1P_MARGIN})/25];",
+            " *         the error is relative to this logarithm.",
             " *",
             " * The largest error is that of the exact polynomial with the coefficients below. The",
             " * two columns after it say what the best real coefficients would give, with EXP_P0",

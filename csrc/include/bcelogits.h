@@ -187,10 +187,10 @@ BCEL_API bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_
 
 /* ---- streams and threads ----------------------------------------------------------------------- */
 
-/* An exact sum of doubles: a fixed-point number that covers their whole range, so that adding and merging
- * is associative and no order changes the result. */
+/* An exact sum of doubles: a fixed-point number that covers their whole range, and 512 bits below it for sums of
+ * what is too small for one, so that adding and merging is associative and no order changes the result. */
 typedef struct bcel_exact {
-    int64_t limb[68];
+    int64_t limb[84];
     uint32_t pending;  /* additions since carries were last propagated */
     uint32_t specials; /* infinities and NaN seen */
 } bcel_exact;
