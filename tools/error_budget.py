@@ -59,11 +59,10 @@ class Steps:
     exp_degree: bool = True
     square: bool = True
     half_apart: bool = True
-    log1p_degree: bool = True
+    log1p_split: bool = True
 
 
 EXP_DEGREE = fitted.EXP_DEGREE["float32"]
-LOG1P_DEGREE = fitted.LOG1P_DEGREE["float32"]
 
 MEANING = {
     "loss_sum": "low parts in max(x, 0) + log1p(e)",
@@ -74,7 +73,7 @@ MEANING = {
     "exp_degree": f"exp: degree {EXP_DEGREE - 1} -> {EXP_DEGREE}",
     "square": "what rounding r² loses",
     "half_apart": "r²/2 apart from the polynomial",
-    "log1p_degree": f"log1p: degree {LOG1P_DEGREE - 1} -> {LOG1P_DEGREE}",
+    "log1p_split": "log1p(e) as ln 2 + log((1 + e)/2) from e = 1/2 on",
 }
 PLAIN = Steps(**dict.fromkeys(MEANING, False))
 
@@ -98,10 +97,12 @@ def fnma(a: Array, b: Array, c: Array) -> Array:
 
 
 class Constants(NamedTuple):
-    """What csrc/coefficients.h and csrc/f32.inc.h hold, and the polynomials of lower degree."""
+    """What csrc/coefficients.h and csrc/f32.inc.h hold, and the polynomials it replaced."""
 
-    exp: dict[int, Array]
-    log1p: dict[int, Array]
+    exp: dict[bool, Array]  # by whether the degree is the library's
+    log1p: dict[bool, Array]  # by whether 1/2 <= e is apart
+    ln2: Array
+    ln2_rest: Array
     ln2_hi: Array
     ln2_lo: Array
     log2e: Array
@@ -118,21 +119,28 @@ def constants() -> Constants:
     def rounded(values: Sequence[Any]) -> Array:
         return np.array([float(v) for v in values], dtype=np.float32)
 
-    ln2 = mp.log(2)
-    high, low = fitted.split(ln2, fmt, fitted.LN2_MULTIPLE["float32"])
+    def fit(target: fitted.Target, degree: int, exact: Sequence[Any] = ()) -> Array:
+        return rounded(fitted.fit(target, fmt, degree, exact).coefficients)
+
+    half, ln2 = mp.mpf(1) / 2, mp.log(2)
+    apart = fitted.log1p_target()
+    whole = replace(apart, upper=(1 + mp.mpf(fitted.LOG1P_MARGIN)) / 9)
+    nearest = fmt.nearest(ln2)
     found = re.search(r"^#define NEAR_MAX ([\d.]+)f$", F32_HEADER.read_text(encoding="utf-8"), re.M)
     if not found:
         raise ValueError(f"{F32_HEADER} does not define NEAR_MAX")
     return Constants(
         {
-            d: rounded(fitted.fit(fitted.exp_target(), fmt, d, [mp.mpf(1) / 2]).coefficients)
-            for d in (EXP_DEGREE - 1, EXP_DEGREE)
+            whether: fit(fitted.exp_target(), degree, [half])
+            for whether, degree in ((False, EXP_DEGREE - 1), (True, EXP_DEGREE))
         },
         {
-            d: rounded(fitted.fit(fitted.log1p_target(), fmt, d).coefficients)
-            for d in (LOG1P_DEGREE - 1, LOG1P_DEGREE)
+            whether: fit(target, fitted.LOG1P_DEGREE["float32"])
+            for whether, target in ((False, whole), (True, apart))
         },
-        *rounded([high, low, 1 / ln2, 1.5 * 2.0**23, float(found[1]), 2.0**-126]),
+        *rounded([nearest, ln2 - nearest]),
+        *rounded(fitted.split(ln2, fmt, fitted.LN2_MULTIPLE["float32"])),
+        *rounded([1 / ln2, 1.5 * 2.0**23, float(found[1]), 2.0**-126]),
     )
 
 
@@ -150,7 +158,7 @@ def exp_mantissa(t: Array, steps: Steps) -> tuple[Pair, Array]:
     r_exact = fma(n, c.ln2_hi, t)
     r = fma(n, c.ln2_lo, r_exact)
     square = r * r
-    p = c.exp[EXP_DEGREE if steps.exp_degree else EXP_DEGREE - 1]
+    p = c.exp[steps.exp_degree]
     polynomial = np.broadcast_to(p[-1], r.shape)
     for coefficient in p[-2:0:-1]:
         polynomial = fnma(r, polynomial, coefficient)
@@ -173,15 +181,24 @@ def exp_mantissa(t: Array, steps: Steps) -> tuple[Pair, Array]:
 
 def log1p_near(e: Pair, steps: Steps) -> Pair:
     """Return log(1 + e)."""
-    q = constants().log1p[LOG1P_DEGREE if steps.log1p_degree else LOG1P_DEGREE - 1]
-    d = TWO + e.hi
-    s, s_lo = divide(e, Pair(d, e.hi - (d - TWO)), e.lo, steps)
+    constant = constants()
+    small = (e.hi < HALF) | (not steps.log1p_split)
+    log_c = np.where(small, ZERO, constant.ln2)
+    log_c_lo = np.where(small, ZERO, constant.ln2_rest)
+    c_less_1 = np.where(small, ZERO, ONE)
+    c_plus_1 = c_less_1 + TWO
+    d = c_plus_1 + e.hi
+    numerator = Pair(e.hi - c_less_1, e.lo)
+    s, s_lo = divide(numerator, Pair(d, e.hi - (d - c_plus_1)), e.lo, steps)
     w = s * s
+    q = constant.log1p[steps.log1p_split]
     polynomial = np.broadcast_to(q[-1], w.shape)
     for coefficient in q[-2::-1]:
         polynomial = fma(w, polynomial, coefficient)
-    twice_lo = s_lo + s_lo
-    return Pair(s + s, fma(s * w, polynomial, fma(twice_lo, w, twice_lo)))
+    twice, twice_lo = s + s, s_lo + s_lo
+    tail = fma(s * w, polynomial, fma(twice_lo, w, twice_lo))
+    hi = log_c + twice
+    return Pair(hi, (twice - (hi - log_c)) + (log_c_lo + tail))
 
 
 def divide(a: Pair, d: Pair, e_lo: Array, steps: Steps) -> Pair:
