@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,7 @@ class _Totals:
     ) -> NDArray[np.float64]:
         """Return the sum of the losses of each segment."""
 
-        def loss(part: slice, reduction: str) -> NDArray[np.float64]:
+        def loss(part: slice, reduction: Literal["none", "sum"]) -> NDArray[np.float64]:
             result: NDArray[np.float64] = binary_cross_entropy_with_logits(
                 logit[part],
                 target[part],
