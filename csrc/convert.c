@@ -2,6 +2,7 @@
 
 #include "sum.h"
 
+#include <math.h>
 #include <string.h>
 
 /* half to single: shifted into place the exponent is 112 too small, which a multiplication by 2^112 mends, for subnormal
@@ -162,6 +163,24 @@ void bcel_targets_to_real(bcel_precision precision, void *y, void *q, double a, 
     }
         FOR_EACH_DTYPE(TARGET_CASE)
     }
+}
+
+int bcel_are_ordinary(bcel_precision precision, const void *values, size_t n)
+{
+    const float *singles = values;
+    const double *doubles = values;
+    int all = 1;
+    if (precision == BCEL_SINGLE)
+        for (size_t i = 0; i < n; ++i) {
+            float a = fabsf(singles[i]);
+            all &= (a == 0) | ((a >= 0x1p-20f) & (a <= 0x1p60f));
+        }
+    else
+        for (size_t i = 0; i < n; ++i) {
+            double a = fabs(doubles[i]);
+            all &= (a == 0) | ((a >= 0x1p-400) & (a <= 0x1p500));
+        }
+    return all;
 }
 
 void bcel_complement(bcel_precision precision, void *q, const void *y, size_t n)

@@ -20,6 +20,10 @@ void bcel_to_real(bcel_precision precision, void *to, bcel_dtype dtype, const vo
 void bcel_targets_to_real(bcel_precision precision, void *y, void *q, double a, bcel_dtype dtype, const void *from,
                           size_t n);
 
+/* Whether every value is 0 or of a magnitude that products of weights, targets and logits take without harm: from 2^-20
+ * to 2^60 in single precision, 2^-400 to 2^500 in double. */
+int bcel_are_ordinary(bcel_precision precision, const void *values, size_t n);
+
 /* q = 1 - y. */
 void bcel_complement(bcel_precision precision, void *q, const void *y, size_t n);
 

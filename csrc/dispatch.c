@@ -4,20 +4,21 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) || defined(_M_X64)
-#  define BCEL_X86_64
-#endif
-
 static const bcel_isa isas[] = {
-#if defined(BCEL_X86_64)
+#if defined(__x86_64__) || defined(_M_X64)
 #  if defined(BCEL_IMMINTRIN_HEADER) /* emulated: see simd/avx512.h */
     { &bcel_kernels_avx512, BCEL_CPU_AVX2_FMA },
 #  else
     { &bcel_kernels_avx512, BCEL_CPU_AVX512 },
 #  endif
     { &bcel_kernels_avx2, BCEL_CPU_AVX2_FMA },
+    { &bcel_kernels_sse2, 0 },
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    { &bcel_kernels_neon, BCEL_CPU_NEON },
 #endif
+#if defined(BCEL_SCALAR_NAME)
     { &bcel_kernels_scalar, 0 },
+#endif
 };
 
 enum { ISAS = sizeof isas / sizeof isas[0] };

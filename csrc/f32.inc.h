@@ -16,8 +16,6 @@
 #define MAGNITUDE_ONE 0x3f800000u        /* bit pattern of 1 */
 #undef MAGNITUDE_NEAR
 #define MAGNITUDE_NEAR 0x42a00000u       /* of NEAR_MAX */
-#undef MAGNITUDE_FINITE
-#define MAGNITUDE_FINITE 0x7f7fffffu     /* of the largest finite number */
 
 /* Up to NEAR_MAX the low part of exp(-t) is a normal number or as good as one: exp(-80) = 2^-115.4. */
 #undef NEAR_MAX
@@ -26,6 +24,9 @@
 #undef FAR_MAX
 #define FAR_MAX 200.0f
 
+/* Below it the steps of a product may have been subnormal. */
+#undef TINY_COEFFICIENT
+#define TINY_COEFFICIENT 0x1p-60f
 #undef SMALLEST_NORMAL
 #define SMALLEST_NORMAL 0x1p-126f
 

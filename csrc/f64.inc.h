@@ -16,8 +16,6 @@
 #define MAGNITUDE_ONE 0x3ff0000000000000u
 #undef MAGNITUDE_NEAR
 #define MAGNITUDE_NEAR 0x4085900000000000u
-#undef MAGNITUDE_FINITE
-#define MAGNITUDE_FINITE 0x7fefffffffffffffu
 
 /* As in single precision: exp(-690) = 2^-995.5; 1024 ln 2 + 1075 ln 2 < 1500. */
 #undef NEAR_MAX
@@ -25,6 +23,9 @@
 #undef FAR_MAX
 #define FAR_MAX 1500.0
 
+/* Below it the steps of a product may have been subnormal. */
+#undef TINY_COEFFICIENT
+#define TINY_COEFFICIENT 0x1p-500
 #undef SMALLEST_NORMAL
 #define SMALLEST_NORMAL 0x1p-1022
 

@@ -39,6 +39,10 @@ typedef struct bcel_lanes {
 /* term * 2^exponent, whatever its size. */
 void bcel_lanes_set_aside(bcel_lanes *lanes, double term, int exponent);
 
+/* w * f * g * t rounded once, but for their mantissas: without intermediate over- or underflow. A coefficient w * f * g of
+ * 0 gives 0 whatever t is. */
+double bcel_product(double w, double f, double g, double t);
+
 /* n elements of every operand, all of the precision of the kernel. A step is 1, or 0 for an operand that points to
  * BCEL_LANES equal values. Without weights 1 - y is computed and q, w, p are not read; with them q holds 1 - y. */
 typedef struct bcel_chunk {
@@ -49,7 +53,8 @@ typedef struct bcel_chunk {
     double factor, factor_lo;
     double hess_floor;
     int check;
-    bcel_lanes *lanes; /* always given */
+    int extreme_weights; /* some w or p, not 0, is so small or large that only the careful loop will do */
+    bcel_lanes *lanes;   /* always given */
 } bcel_chunk;
 
 /* Returns 0, or 1 if `check` is set and a target is not in [0, 1]. */
@@ -78,9 +83,17 @@ typedef struct bcel_kernels {
     void (*log_products)(bcel_lanes *lanes);
 } bcel_kernels;
 
-extern const bcel_kernels bcel_kernels_scalar;
 #if defined(__x86_64__) || defined(_M_X64)
-extern const bcel_kernels bcel_kernels_avx512, bcel_kernels_avx2;
+extern const bcel_kernels bcel_kernels_avx512, bcel_kernels_avx2, bcel_kernels_sse2;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+extern const bcel_kernels bcel_kernels_neon;
 #endif
+/* Portable C is the baseline where the processor has no other; on x86-64 it is there for tests that ask for it. */
+#if !defined(__x86_64__) && !defined(_M_X64)
+#  define BCEL_SCALAR_NAME "baseline"
+#elif defined(BCEL_WITH_SCALAR)
+#  define BCEL_SCALAR_NAME "scalar"
+#endif
+extern const bcel_kernels bcel_kernels_scalar;
 
 #endif

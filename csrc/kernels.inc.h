@@ -1,12 +1,12 @@
 /* The loops over a chunk, once for each precision: tails, range checks, and the way from the fast loop to the
  * careful one.
  *
- * The fast loop computes as if every logit were near, every target in [0, 1] and every weight finite, and keeps the
- * largest bit pattern of each. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
+ * The fast loop computes as if every logit were near and every target in [0, 1], and keeps the largest bit pattern
+ * of each. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
  * number, an infinity or a NaN is larger than any of them. If one was too large, the results are dropped and
  * the careful loop runs over the chunk again. */
 
-typedef struct { vec x, y, weights; } N(extremes);
+typedef struct { vec x, y; } N(extremes);
 
 /* The exponentials of far logits go into the exact sum, not yet rounded to what may be subnormal: the sum of many
  * is not. */
@@ -46,7 +46,6 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
     if (!careful) {
         seen->x = v_umax(seen->x, v_abs(x));
         seen->y = v_umax(seen->y, y);
-        if (weighted) seen->weights = v_umax(seen->weights, v_umax(v_abs(w), v_abs(p)));
     }
     N(logit) l = N(logit_of)(x, careful);
     if (task == BCEL_TASK_GRAD_TARGET) {
@@ -155,7 +154,7 @@ static int N(targets_in_range)(const bcel_chunk *c)
 BCEL_NOINLINE static int N(run_carefully)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (c->check && !N(targets_in_range)(c)) return 1;
-    N(extremes) seen = { v_set1(0), v_set1(0), v_set1(0) };
+    N(extremes) seen = { v_set1(0), v_set1(0) };
     N(lanes) lanes = N(lanes_load)(c->lanes);
     N(loop)(c, task, weighted, 1, &lanes, &seen);
     N(lanes_store)(c->lanes, &lanes);
@@ -164,11 +163,11 @@ BCEL_NOINLINE static int N(run_carefully)(const bcel_chunk *c, bcel_task task, i
 
 BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
 {
-    N(extremes) seen = { v_set1(0), v_set1(0), v_set1(0) };
+    if (weighted && c->extreme_weights) return N(run_carefully)(c, task, weighted);
+    N(extremes) seen = { v_set1(0), v_set1(0) };
     N(lanes) lanes = N(lanes_load)(c->lanes);
     N(loop)(c, task, weighted, 0, &lanes, &seen);
     int odd = v_uany(seen.x, MAGNITUDE_NEAR) | v_uany(seen.y, MAGNITUDE_ONE);
-    if (weighted) odd |= v_uany(seen.weights, MAGNITUDE_FINITE);
     if (odd) return N(run_carefully)(c, task, weighted);
     N(lanes_store)(c->lanes, &lanes);
     return 0;

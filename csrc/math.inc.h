@@ -109,15 +109,39 @@ BCEL_INLINE vec N(select_mul)(vec a, vec b, int careful)
     return product;
 }
 
+/* w * f * g * t where the coefficient w * f * g, rounded at each step to `product`, is tiny but not 0: a step may have
+ * been subnormal where the product of all is not. One by one: such coefficients are rare. */
+BCEL_NOINLINE static vec N(product_of_tiny)(vec result, vec product, vec w, vec f, vec g, vec t)
+{
+    vec zero = v_set1(0), one = v_set1(1);
+    real r[LANES], p[LANES], factors[4][LANES];
+    product = v_select(v_eq(w, zero), one, v_select(v_eq(f, zero), one, v_select(v_eq(g, zero), one, product)));
+    if (!v_any(v_lt(v_abs(product), v_set1(TINY_COEFFICIENT)))) return result;
+    v_store(r, result);
+    v_store(p, v_abs(product));
+    v_store(factors[0], w);
+    v_store(factors[1], f);
+    v_store(factors[2], g);
+    v_store(factors[3], t);
+    for (int i = 0; i < LANES; ++i)
+        if (p[i] < TINY_COEFFICIENT)
+            r[i] = (real)bcel_product(factors[0][i], factors[1][i], factors[2][i], factors[3][i]);
+    return v_load(r);
+}
+
 /* The loss is positive * sp(-x) + negative * sp(x); both is the sum of the two coefficients. Without weights these
  * are y, 1 - y and 1. A weight is multiplied in here, first of all: a small loss with a large weight
  * then keeps its precision. pos_weight 1 gives `both` as if there were none, bit for bit. */
-typedef struct { vec positive, negative, both; } N(coefficients);
+typedef struct { vec positive, negative, both; vec y, q, w, p; } N(coefficients);
 
 BCEL_INLINE N(coefficients) N(coefficients_of)(vec y, vec q, vec w, vec p, int weighted, int careful)
 {
     N(coefficients) c;
     vec one = v_set1(1);
+    c.y = y;
+    c.q = q;
+    c.w = w;
+    c.p = p;
     if (!weighted) {
         c.positive = y;
         c.negative = v_sub(one, y);
@@ -125,6 +149,10 @@ BCEL_INLINE N(coefficients) N(coefficients_of)(vec y, vec q, vec w, vec p, int w
     } else {
         c.positive = N(select_mul)(w, N(select_mul)(p, y, careful), careful);
         c.negative = N(select_mul)(w, q, careful);
+        if (careful) {
+            c.positive = N(product_of_tiny)(c.positive, c.positive, w, p, y, one);
+            c.negative = N(product_of_tiny)(c.negative, c.negative, w, one, q, one);
+        }
         c.both = v_select(v_eq(p, one), w, v_add(c.positive, c.negative));
     }
     return c;
@@ -227,7 +255,13 @@ BCEL_INLINE N(pair) N(loss_from)(const N(logit) *l, vec linear, vec both, int we
 BCEL_INLINE N(pair) N(loss_of)(const N(logit) *l, const N(coefficients) *c, int weighted, int careful,
                               int far_apart)
 {
-    vec linear = N(select_mul)(v_select(l->is_positive, c->negative, c->positive), l->t, careful);
+    vec coefficient = v_select(l->is_positive, c->negative, c->positive);
+    vec linear = N(select_mul)(coefficient, l->t, careful);
+    if (careful) {
+        vec one = v_set1(1);
+        linear = N(product_of_tiny)(linear, coefficient, c->w, v_select(l->is_positive, one, c->p),
+                                    v_select(l->is_positive, c->q, c->y), l->t);
+    }
     return N(loss_from)(l, linear, c->both, weighted, careful, far_apart);
 }
 

@@ -295,6 +295,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     bcel_chunk c;
     c.n = n;
     c.check = 0;
+    c.extreme_weights = 0;
     c.factor = pass->factor.hi;
     c.factor_lo = pass->factor.lo;
     c.hess_floor = plan->hess_floor;
@@ -394,6 +395,8 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
             }
             if (has_pos_weight) exclude(precision, &room->p, 1, room->keep, n);
         }
+        c.extreme_weights = !bcel_are_ordinary(precision, c.w, c.w_step ? n : 1)
+                            || !bcel_are_ordinary(precision, c.p, c.p_step ? n : 1);
     } else if (pass->sums_positives) {
         plan->kernels->sum_products[precision](&sums->positive, &room->g, NULL, n);
     }

@@ -209,6 +209,37 @@ bcel_scaled bcel_exact_value(const bcel_exact *sum)
     return r;
 }
 
+/* Moves the exponent of a number that is not 0 into *exponent and leaves a mantissa in [1, 2), or an infinity or NaN. */
+static double split_exponent(double a, int *exponent)
+{
+    uint64_t bits;
+    if (!(fabs(a) < (double)INFINITY)) return a;
+    if (fabs(a) < 0x1p-1022) {
+        a *= 0x1p64;
+        *exponent -= 64;
+    }
+    memcpy(&bits, &a, sizeof bits);
+    *exponent += (int)(bits >> 52 & 0x7ff) - 1023;
+    bits = (bits & ~(UINT64_C(0x7ff) << 52)) | UINT64_C(1023) << 52;
+    memcpy(&a, &bits, sizeof a);
+    return a;
+}
+
+double bcel_product(double w, double f, double g, double t)
+{
+    if (w == 0 || f == 0 || g == 0) return 0;
+    if (t == 0) return t;
+    int exponent = 0;
+    w = split_exponent(w, &exponent);
+    f = split_exponent(f, &exponent);
+    g = split_exponent(g, &exponent);
+    t = split_exponent(t, &exponent);
+    double product = w * f * g * t;
+    if (exponent > 2000) exponent = 2000;
+    if (exponent < -2000) exponent = -2000;
+    return scale_by_power(product, exponent);
+}
+
 /* ---- blocks ------------------------------------------------------------------------------------ */
 
 void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside)

@@ -1,0 +1,348 @@
+/* The vocabulary on any x86-64: a logical vector is four xmm registers. There is no fused multiply-add: it is put
+ * together from exact steps, so that here too it rounds once. */
+#ifndef BCEL_SIMD_SSE2_H
+#define BCEL_SIMD_SSE2_H
+
+#include "../kernels.h"
+
+#include <emmintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BCEL_COMPACT
+#define BCEL_TARGET_BEGIN
+#define BCEL_TARGET_END
+
+typedef struct { __m128 a, b, c, d; } f32x16;
+typedef struct { __m128d a, b, c, d; } f64x8;
+typedef struct { __m128 a, b, c, d; } f32_mask;
+typedef struct { __m128d a, b, c, d; } f64_mask;
+
+/* ---- fused multiply-add ---------------------------------------------------------------------------- */
+
+/* hi + lo rounded to odd: truncated, and the last bit set if anything was cut off. hi is their sum to the nearest.
+ * Rounded again, to fewer bits, it gives what one rounding would (Boldo and Melquiond 2008). */
+BCEL_INLINE __m128d bcel_sse2_round_to_odd(__m128d hi, __m128d lo)
+{
+    __m128d zero = _mm_setzero_pd();
+    __m128d outward = _mm_xor_pd(lo, _mm_and_pd(hi, _mm_set1_pd(-0.0)));
+    __m128i less = _mm_castpd_si128(_mm_cmplt_pd(outward, zero));
+    __m128i more = _mm_castpd_si128(_mm_cmplt_pd(zero, outward));
+    __m128i truncated = _mm_add_epi64(_mm_castpd_si128(hi), less);
+    __m128i sticky = _mm_and_si128(_mm_or_si128(less, more), _mm_set_epi32(0, 1, 0, 1));
+    return _mm_castsi128_pd(_mm_or_si128(truncated, sticky));
+}
+
+/* a + b - sum exactly, where sum is a + b rounded (Knuth). */
+BCEL_INLINE __m128d bcel_sse2_sum_error(__m128d a, __m128d b, __m128d sum)
+{
+    __m128d part = _mm_sub_pd(sum, a);
+    return _mm_add_pd(_mm_sub_pd(a, _mm_sub_pd(sum, part)), _mm_sub_pd(b, part));
+}
+
+/* Lanes where a sum of doubles may round to another float than the exact sum: it lies halfway between two floats
+ * (its low 29 bits are 1 0...0), or its float is subnormal. One comparison of 32-bit halves does for both: what
+ * is added takes the low half to the least integer if it is 2^28, and the high half there if it is 1. */
+BCEL_INLINE __m128i bcel_sse2_doubtful(__m128d sum)
+{
+    __m128i bits = _mm_and_si128(_mm_castpd_si128(sum), _mm_set1_epi64x(0x7fffffff1fffffff));
+    __m128i shifted = _mm_add_epi32(bits, _mm_set1_epi64x(0x7fffffff70000000));
+    int below_normal = INT32_MIN + 0x380fffff; /* the high half of 2^-126 is 0x38100000 */
+    return _mm_cmplt_epi32(shifted, _mm_set_epi32(below_normal, INT32_MIN + 1, below_normal, INT32_MIN + 1));
+}
+
+/* The product of two floats is exact as a double. Its sum with the third, rounded to double, then to float, is mostly
+ * right; where it may not be, the first rounding is to odd. */
+BCEL_NOINLINE static __m128 bcel_sse2_fma_ps(__m128 a, __m128 b, __m128 c)
+{
+    __m128d p0 = _mm_mul_pd(_mm_cvtps_pd(a), _mm_cvtps_pd(b));
+    __m128d p1 = _mm_mul_pd(_mm_cvtps_pd(_mm_movehl_ps(a, a)), _mm_cvtps_pd(_mm_movehl_ps(b, b)));
+    __m128d c0 = _mm_cvtps_pd(c), c1 = _mm_cvtps_pd(_mm_movehl_ps(c, c));
+    __m128d s0 = _mm_add_pd(p0, c0), s1 = _mm_add_pd(p1, c1);
+    if (_mm_movemask_epi8(_mm_or_si128(bcel_sse2_doubtful(s0), bcel_sse2_doubtful(s1)))) {
+        s0 = bcel_sse2_round_to_odd(s0, bcel_sse2_sum_error(p0, c0, s0));
+        s1 = bcel_sse2_round_to_odd(s1, bcel_sse2_sum_error(p1, c1, s1));
+    }
+    return _mm_movelh_ps(_mm_cvtpd_ps(s0), _mm_cvtpd_ps(s1));
+}
+
+/* A finite number is mantissa * 2^exponent; the top bit of the mantissa is set, unless the number is 0. */
+typedef struct { uint64_t mantissa; int exponent, negative; } bcel_sse2_parts;
+
+BCEL_INLINE bcel_sse2_parts bcel_sse2_parts_of(double a)
+{
+    uint64_t bits;
+    memcpy(&bits, &a, sizeof bits);
+    int biased = (int)(bits >> 52 & 0x7ff);
+    bcel_sse2_parts p = { bits << 11, (biased ? biased : 1) - 1086, (int)(bits >> 63) };
+    if (biased) {
+        p.mantissa |= UINT64_C(1) << 63;
+        return p;
+    }
+    while (p.mantissa && !(p.mantissa >> 63)) {
+        p.mantissa <<= 1;
+        --p.exponent;
+    }
+    return p;
+}
+
+/* a * b + c, rounded once, by integers: for what the vector code below cannot take. */
+static double bcel_sse2_fma_lane(double a, double b, double c)
+{
+    double infinity = (double)INFINITY;
+    if (!(fabs(a) < infinity && fabs(b) < infinity) || a == 0 || b == 0) return a * b + c;
+    if (!(fabs(c) < infinity)) return c;
+    bcel_sse2_parts x = bcel_sse2_parts_of(a), y = bcel_sse2_parts_of(b), z = bcel_sse2_parts_of(c);
+
+    /* Both terms as 128 bits, high and low, the top bit free: product * 2^exponent and addend * 2^(exponent - d). */
+    uint64_t x_high = x.mantissa >> 32, x_low = x.mantissa & 0xffffffff;
+    uint64_t y_high = y.mantissa >> 32, y_low = y.mantissa & 0xffffffff;
+    uint64_t cross = x_high * y_low + (x_low * y_low >> 32);
+    uint64_t middle = (cross & 0xffffffff) + x_low * y_high;
+    uint64_t high = x_high * y_high + (cross >> 32) + (middle >> 32);
+    uint64_t low = middle << 32 | (x_low * y_low & 0xffffffff);
+    low = low >> 1 | high << 63;
+    high >>= 1;
+    int exponent = x.exponent + y.exponent + 1, negative = x.negative ^ y.negative;
+    uint64_t other_high = z.mantissa >> 1, other_low = z.mantissa << 63;
+    int d = exponent - (z.exponent - 63);
+    int other_negative = z.negative;
+    if (d < 0) {
+        uint64_t h = high, l = low;
+        high = other_high, low = other_low, other_high = h, other_low = l;
+        other_negative = negative, negative = z.negative;
+        exponent -= d;
+        d = -d;
+    }
+
+    /* The smaller one moves to the place of the larger; what falls off at its end leaves the last bit set. */
+    if (d >= 64) {
+        other_low = (d < 128 ? other_high >> (d - 64) : 0)
+                    | (other_low != 0 || (d < 128 ? other_high << 1 << (127 - d) : other_high) != 0);
+        other_high = 0;
+    } else if (d > 0) {
+        int lost = other_low << (64 - d) != 0;
+        other_low = (other_low >> d | other_high << (64 - d)) | (uint64_t)lost;
+        other_high >>= d;
+    }
+    if (negative == other_negative) {
+        low += other_low;
+        high += other_high + (low < other_low);
+    } else {
+        if (high < other_high || (high == other_high && low < other_low)) {
+            uint64_t h = high, l = low;
+            high = other_high, low = other_low, other_high = h, other_low = l;
+            negative = other_negative;
+        }
+        high -= other_high + (low < other_low);
+        low -= other_low;
+    }
+    if (!high && !low) return 0;
+    while (!(high >> 63)) {
+        high = high << 1 | low >> 63;
+        low <<= 1;
+        --exponent;
+    }
+
+    /* Round 64 bits, the last of them sticky, to the 53 of a normal number or the fewer of a subnormal one. */
+    high |= low != 0;
+    int biased = exponent + 127 + 1023;
+    double result = infinity;
+    if (biased < 0x7ff) {
+        int drop = biased > 0 ? 11 : 12 - biased;
+        if (drop > 64) drop = 64, high = 1;
+        uint64_t kept = drop < 64 ? high >> drop : 0;
+        uint64_t rest = high << (64 - drop), half = UINT64_C(1) << 63;
+        kept += rest > half || (rest == half && (kept & 1));
+        kept += biased > 0 ? (uint64_t)(biased - 1) << 52 : 0;
+        memcpy(&result, &kept, sizeof result);
+    }
+    return negative ? -result : result;
+}
+
+BCEL_NOINLINE static __m128d bcel_sse2_fma_lanes(__m128d a, __m128d b, __m128d c)
+{
+    double x[2], y[2], z[2];
+    _mm_storeu_pd(x, a);
+    _mm_storeu_pd(y, b);
+    _mm_storeu_pd(z, c);
+    return _mm_setr_pd(bcel_sse2_fma_lane(x[0], y[0], z[0]), bcel_sse2_fma_lane(x[1], y[1], z[1]));
+}
+
+/* The upper 26 bits of a double (Veltkamp); not a number from 2^997 on. */
+BCEL_INLINE __m128d bcel_sse2_upper(__m128d a)
+{
+    __m128d c = _mm_mul_pd(a, _mm_set1_pd(0x1p27 + 1));
+    return _mm_sub_pd(c, _mm_sub_pd(c, a));
+}
+
+/* a * b = p + p_lo exactly (Dekker) and p + c = s + s_lo, so a * b + c = s + (s_lo + p_lo). The sum in brackets is
+ * rounded to odd: it is exact if s cancelled, and else below 2 ulp(s). Products near the ends of the range,
+ * infinities and NaN, which leave a NaN in the last error, go lane by lane. */
+BCEL_NOINLINE static __m128d bcel_sse2_fma_pd(__m128d a, __m128d b, __m128d c)
+{
+    __m128d zero = _mm_setzero_pd(), sign = _mm_set1_pd(-0.0);
+    __m128d p = _mm_mul_pd(a, b);
+    __m128d a_hi = bcel_sse2_upper(a), b_hi = bcel_sse2_upper(b);
+    __m128d a_lo = _mm_sub_pd(a, a_hi), b_lo = _mm_sub_pd(b, b_hi);
+    __m128d p_lo = _mm_sub_pd(_mm_mul_pd(a_hi, b_hi), p);
+    p_lo = _mm_add_pd(p_lo, _mm_mul_pd(a_hi, b_lo));
+    p_lo = _mm_add_pd(p_lo, _mm_mul_pd(a_lo, b_hi));
+    p_lo = _mm_add_pd(p_lo, _mm_mul_pd(a_lo, b_lo));
+    __m128d s = _mm_add_pd(p, c);
+    __m128d s_lo = bcel_sse2_sum_error(p, c, s);
+    __m128d rest = _mm_add_pd(s_lo, p_lo);
+    __m128d rest_lo = bcel_sse2_sum_error(s_lo, p_lo, rest);
+    __m128d result = _mm_add_pd(s, bcel_sse2_round_to_odd(rest, rest_lo));
+    /* The sign of -0 + -0 is lost on the way; a sum of two negative numbers has it anyway. */
+    result = _mm_or_pd(result, _mm_and_pd(_mm_and_pd(p, c), sign));
+    /* Below 2^-960 p_lo may have bits below 2^-1074. */
+    __m128d small = _mm_cmplt_pd(_mm_andnot_pd(sign, p), _mm_set1_pd(0x1p-960));
+    small = _mm_and_pd(small, _mm_and_pd(_mm_cmpneq_pd(a, zero), _mm_cmpneq_pd(b, zero)));
+    if (_mm_movemask_pd(_mm_or_pd(small, _mm_cmpunord_pd(rest_lo, rest_lo)))) return bcel_sse2_fma_lanes(a, b, c);
+    return result;
+}
+
+/* ---- one register -------------------------------------------------------------------------------- */
+
+#define BCEL_SSE2_REGISTER_OPS(PS, R, T, EPI, MANTISSA)                                                     \
+    BCEL_INLINE R bcel_sse2_abs_##PS(R x) { return _mm_andnot_##PS(_mm_set1_##PS((T)-0.0), x); }            \
+    BCEL_INLINE R bcel_sse2_neg_##PS(R x) { return _mm_xor_##PS(_mm_set1_##PS((T)-0.0), x); }               \
+    BCEL_INLINE R bcel_sse2_fnma_##PS(R x, R y, R z) { return bcel_sse2_fma_##PS(bcel_sse2_neg_##PS(x), y, z); } \
+    BCEL_INLINE R bcel_sse2_select_##PS(R m, R x, R y) { return _mm_or_##PS(_mm_and_##PS(m, x), _mm_andnot_##PS(m, y)); } \
+    BCEL_INLINE R bcel_sse2_pow2_##PS(R k)                                                                  \
+    {                                                                                                       \
+        __m128i n = _mm_slli_##EPI(_mm_cast##PS##_si128(k), MANTISSA);                                      \
+        return _mm_castsi128_##PS(_mm_add_##EPI(n, _mm_cast##PS##_si128(_mm_set1_##PS((T)1))));             \
+    }                                                                                                       \
+    BCEL_INLINE R bcel_sse2_umax_##PS(R x, R y) { return bcel_sse2_select_##PS(bcel_sse2_ugt_##PS(x, y), x, y); }
+
+/* SSE2 compares integers of 32 bits alone, and as signed: flip the sign bits first. */
+BCEL_INLINE __m128i bcel_sse2_flip(__m128i x)
+{
+    return _mm_xor_si128(x, _mm_set1_epi32(INT32_MIN));
+}
+
+BCEL_INLINE __m128 bcel_sse2_ugt_ps(__m128 x, __m128 y)
+{
+    return _mm_castsi128_ps(
+        _mm_cmpgt_epi32(bcel_sse2_flip(_mm_castps_si128(x)), bcel_sse2_flip(_mm_castps_si128(y))));
+}
+
+BCEL_INLINE __m128d bcel_sse2_ugt_pd(__m128d x, __m128d y)
+{
+    __m128i a = bcel_sse2_flip(_mm_castpd_si128(x)), b = bcel_sse2_flip(_mm_castpd_si128(y));
+    __m128i greater = _mm_cmpgt_epi32(a, b);
+    __m128i low_greater = _mm_and_si128(_mm_cmpeq_epi32(a, b), _mm_shuffle_epi32(greater, _MM_SHUFFLE(2, 2, 0, 0)));
+    return _mm_castsi128_pd(_mm_shuffle_epi32(_mm_or_si128(greater, low_greater), _MM_SHUFFLE(3, 3, 1, 1)));
+}
+
+BCEL_SSE2_REGISTER_OPS(ps, __m128, float, epi32, 23)
+BCEL_SSE2_REGISTER_OPS(pd, __m128d, double, epi64, 52)
+
+/* ---- the vocabulary -------------------------------------------------------------------------------- */
+
+#define BCEL_SSE2_MAP1(NAME, R, V, OP)                                                                      \
+    static inline R NAME(V x)                                                                               \
+    {                                                                                                       \
+        R r = { OP(x.a), OP(x.b), OP(x.c), OP(x.d) };                                                       \
+        return r;                                                                                           \
+    }
+#define BCEL_SSE2_MAP2(NAME, R, V, OP)                                                                      \
+    static inline R NAME(V x, V y)                                                                          \
+    {                                                                                                       \
+        R r = { OP(x.a, y.a), OP(x.b, y.b), OP(x.c, y.c), OP(x.d, y.d) };                                   \
+        return r;                                                                                           \
+    }
+#define BCEL_SSE2_MAP3(NAME, R, U, V, OP)                                                                   \
+    static inline R NAME(U x, V y, V z)                                                                     \
+    {                                                                                                       \
+        R r = { OP(x.a, y.a, z.a), OP(x.b, y.b, z.b), OP(x.c, y.c, z.c), OP(x.d, y.d, z.d) };               \
+        return r;                                                                                           \
+    }
+
+/* S elements of type T in a register. */
+#define BCEL_SSE2_OPS(P, V, T, S, PS, R, INT, EPI)                                                               \
+    static inline V P##_load(const T *p)                                                                    \
+    {                                                                                                       \
+        V r = { _mm_loadu_##PS(p), _mm_loadu_##PS(p + S), _mm_loadu_##PS(p + 2 * S), _mm_loadu_##PS(p + 3 * S) }; \
+        return r;                                                                                           \
+    }                                                                                                       \
+    static inline void P##_store(T *p, V x)                                                                 \
+    {                                                                                                       \
+        _mm_storeu_##PS(p, x.a);                                                                            \
+        _mm_storeu_##PS(p + S, x.b);                                                                        \
+        _mm_storeu_##PS(p + 2 * S, x.c);                                                                    \
+        _mm_storeu_##PS(p + 3 * S, x.d);                                                                    \
+    }                                                                                                       \
+    static inline V P##_set1(T s)                                                                           \
+    {                                                                                                       \
+        V r = { _mm_set1_##PS(s), _mm_set1_##PS(s), _mm_set1_##PS(s), _mm_set1_##PS(s) };                   \
+        return r;                                                                                           \
+    }                                                                                                       \
+    BCEL_SSE2_MAP2(P##_add, V, V, _mm_add_##PS)                                                             \
+    BCEL_SSE2_MAP2(P##_sub, V, V, _mm_sub_##PS)                                                             \
+    BCEL_SSE2_MAP2(P##_mul, V, V, _mm_mul_##PS)                                                             \
+    BCEL_SSE2_MAP2(P##_div, V, V, _mm_div_##PS)                                                             \
+    BCEL_SSE2_MAP2(P##_max, V, V, _mm_max_##PS)                                                             \
+    BCEL_SSE2_MAP2(P##_min, V, V, _mm_min_##PS)                                                             \
+    BCEL_SSE2_MAP3(P##_fma, V, V, V, bcel_sse2_fma_##PS)                                                    \
+    BCEL_SSE2_MAP3(P##_fnma, V, V, V, bcel_sse2_fnma_##PS)                                                  \
+    BCEL_SSE2_MAP1(P##_abs, V, V, bcel_sse2_abs_##PS)                                                       \
+    BCEL_SSE2_MAP1(P##_neg, V, V, bcel_sse2_neg_##PS)                                                       \
+    BCEL_SSE2_MAP2(P##_lt, P##_mask, V, _mm_cmplt_##PS)                                                     \
+    BCEL_SSE2_MAP2(P##_eq, P##_mask, V, _mm_cmpeq_##PS)                                                     \
+    BCEL_SSE2_MAP3(P##_select, V, P##_mask, V, bcel_sse2_select_##PS)                                       \
+    BCEL_SSE2_MAP1(P##_pow2, V, V, bcel_sse2_pow2_##PS)                                                     \
+    BCEL_SSE2_MAP2(P##_umax, V, V, bcel_sse2_umax_##PS)                                                     \
+    static inline int P##_any(P##_mask m)                                                                   \
+    {                                                                                                       \
+        return _mm_movemask_##PS(_mm_or_##PS(_mm_or_##PS(m.a, m.b), _mm_or_##PS(m.c, m.d))) != 0;           \
+    }                                                                                                       \
+    static inline int P##_uany(V x, u##INT limit)                                                           \
+    {                                                                                                       \
+        R l = _mm_castsi128_##PS(_mm_set1_##EPI((INT)limit));                                               \
+        P##_mask m = { bcel_sse2_ugt_##PS(x.a, l), bcel_sse2_ugt_##PS(x.b, l), bcel_sse2_ugt_##PS(x.c, l),  \
+                       bcel_sse2_ugt_##PS(x.d, l) };                                                        \
+        return P##_any(m);                                                                                  \
+    }
+
+BCEL_SSE2_OPS(f32, f32x16, float, 4, ps, __m128, int32_t, epi32)
+BCEL_SSE2_OPS(f64, f64x8, double, 2, pd, __m128d, int64_t, epi64x)
+
+static inline f32_mask f32_first(int n)
+{
+    __m128i i = _mm_setr_epi32(0, 1, 2, 3);
+    f32_mask m = { _mm_castsi128_ps(_mm_cmplt_epi32(i, _mm_set1_epi32(n))),
+                   _mm_castsi128_ps(_mm_cmplt_epi32(i, _mm_set1_epi32(n - 4))),
+                   _mm_castsi128_ps(_mm_cmplt_epi32(i, _mm_set1_epi32(n - 8))),
+                   _mm_castsi128_ps(_mm_cmplt_epi32(i, _mm_set1_epi32(n - 12))) };
+    return m;
+}
+
+static inline f64_mask f64_first(int n)
+{
+    __m128i i = _mm_setr_epi32(0, 0, 1, 1);
+    f64_mask m = { _mm_castsi128_pd(_mm_cmplt_epi32(i, _mm_set1_epi32(n))),
+                   _mm_castsi128_pd(_mm_cmplt_epi32(i, _mm_set1_epi32(n - 2))),
+                   _mm_castsi128_pd(_mm_cmplt_epi32(i, _mm_set1_epi32(n - 4))),
+                   _mm_castsi128_pd(_mm_cmplt_epi32(i, _mm_set1_epi32(n - 6))) };
+    return m;
+}
+
+static inline f64x8 f32_widen_lo(f32x16 x)
+{
+    f64x8 r = { _mm_cvtps_pd(x.a), _mm_cvtps_pd(_mm_movehl_ps(x.a, x.a)), _mm_cvtps_pd(x.b),
+                _mm_cvtps_pd(_mm_movehl_ps(x.b, x.b)) };
+    return r;
+}
+
+static inline f64x8 f32_widen_hi(f32x16 x)
+{
+    f64x8 r = { _mm_cvtps_pd(x.c), _mm_cvtps_pd(_mm_movehl_ps(x.c, x.c)), _mm_cvtps_pd(x.d),
+                _mm_cvtps_pd(_mm_movehl_ps(x.d, x.d)) };
+    return r;
+}
+
+#endif
