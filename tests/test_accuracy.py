@@ -376,12 +376,12 @@ class TestExtremeWeights:
     def check(self, dtype, x, y, w, p):
         x, y, w, p = np.atleast_1d(*np.broadcast_arrays(x, y, w, p))
         x, y, w, p = (a.astype(dtype) for a in (x, y, w, p))
-        actual = bcelogits.binary_cross_entropy_with_logits(x, y, w, reduction="none", pos_weight=p)
-        exact = [
-            reference.exact("loss", *a)
-            for a in zip(*(b.tolist() for b in (x, y, w, p)), strict=True)
-        ]
-        check(actual, ulp.in_units(exact, dtype), SOFT, x)
+        value, grad = bcelogits.value_and_grad(x, y, w, reduction="none", pos_weight=p)
+        _, hess = bcelogits.grad_and_hess(x, y, w, pos_weight=p, hess_floor=-np.inf)
+        rows = list(zip(*(a.tolist() for a in (x, y, w, p)), strict=True))
+        for formula, actual in (("loss", value), ("input", grad), ("hessian", hess)):
+            exact = [reference.exact(formula, *row) for row in rows]
+            check(actual, ulp.in_units(exact, dtype), SOFT, x)
 
     def exponents(self, dtype):
         info = np.finfo(dtype)
