@@ -41,8 +41,9 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
             raise TypeError(f"{name} cannot be read through DLPack: {error}") from error
     try:
         return np.asarray(value)
-    except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+    except (RuntimeError, TypeError, ValueError) as error:
+        # RuntimeError: a tensor of PyTorch that is part of a graph
+        kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"{name} cannot be converted to an array: {error}") from error
 
 
