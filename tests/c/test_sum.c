@@ -161,7 +161,7 @@ static void test_against_mpfr(void) { test_skip("built without MPFR"); }
 static void test_rounding_once(void)
 {
     random_state r = { 77 };
-    for (int i = 0; i < 200000; ++i) {
+    for (size_t i = sampled(200000); i > 0; --i) {
         float f = (float)random_wide(&r, -140, 120);
         double unit = ulp_of_f32((double)f), tie = (double)f + unit / 2, tiny = ldexp(fabs(tie), -60);
         double above = (double)f + unit;
@@ -215,6 +215,10 @@ static const data_set sets[] = {
     { "period of 16", period_16 }, { "one lane large", lanes }, { "chunks in turn", rows }, { "growing", growing },
 };
 
+/* Under SAMPLE fewer sets, and none of the lengths above two blocks. */
+static size_t longest(void) { return sampled(2) < 2 ? 2 * BCEL_BLOCK + 1 : LONGEST; }
+static size_t set_step(void) { return COUNT(sets) / sampled(COUNT(sets)) > 6 ? 6 : COUNT(sets) / sampled(COUNT(sets)); }
+
 static const size_t large[] = { 400, 511, 512, 513, 1000, 2048, 4095, 4096, 4097, 8192, 8193, 12289, LONGEST };
 
 /* All lengths to 300, or few of them under SAMPLE; then large ones. Returns 0 after the last. */
@@ -222,7 +226,7 @@ static size_t next_length(size_t n)
 {
     if (n < 300) return n + 1 + 300 / sampled(300) - 1;
     for (size_t i = 0; i < COUNT(large); ++i)
-        if (large[i] > n) return large[i];
+        if (large[i] > n) return large[i] <= longest() ? large[i] : 0;
     return 0;
 }
 
@@ -298,7 +302,7 @@ static void test_float32(void)
     static double losses[3][LONGEST];
     worst found[3] = { { 0, 0 } };
     const char *where[3] = { "", "", "" };
-    for (size_t s = 0; s < COUNT(sets); ++s) {
+    for (size_t s = 0; s < COUNT(sets); s += set_step()) {
         make_set(&sets[s]);
         for (size_t i = 0; i < LONGEST; ++i) {
             logit_values v = values_of_logit((double)x32[i]);
@@ -375,7 +379,7 @@ static void test_float64(void)
     const char *where[3] = { "", "", "" };
     mpfr_t sum, weights, quotient;
     mpfr_inits2(EXACT_BITS, sum, weights, quotient, (mpfr_ptr)0);
-    for (size_t s = 0; s < COUNT(sets); s += COUNT(sets) / sampled(COUNT(sets))) {
+    for (size_t s = 0; s < COUNT(sets); s += set_step()) {
         make_set(&sets[s]);
         mpfr_t *losses = exact_losses(s);
         for (int v = HARD; v <= WEIGHTED; ++v) {
@@ -421,7 +425,7 @@ static void test_negative_weights(void)
 {
     double limit = bound_of("sum", "weighted")->float32;
     worst found = { 0, 0 };
-    for (size_t s = 0; s < COUNT(sets); ++s) {
+    for (size_t s = 0; s < COUNT(sets); s += set_step()) {
         make_set(&sets[s]);
         for (size_t i = 1; i < LONGEST; i += 2) {
             /* Every second term almost takes the one before it away. */
@@ -595,22 +599,22 @@ static void test_blocks(void)
 {
     enum { ACCUMULATORS = 5, BLOCKS = (LONGEST + BCEL_BLOCK - 1) / BCEL_BLOCK };
     random_state r = { 8 };
-    for (size_t s = 0; s < COUNT(sets); ++s) {
+    for (size_t s = 0; s < COUNT(sets); s += set_step()) {
         make_set(&sets[s]);
-        size_t n = LONGEST - s * 700;
+        size_t n = longest() - s * 200, blocks = (n + BCEL_BLOCK - 1) / BCEL_BLOCK;
         for (int dtype = BCEL_FLOAT32; dtype <= BCEL_FLOAT64; ++dtype)
             for (int v = HARD; v <= WEIGHTED; ++v) {
                 bcel_call call = call_for(&n, (bcel_dtype)dtype, (variant)v);
                 bcel_accumulator parts[ACCUMULATORS];
                 size_t order[BLOCKS];
                 for (int k = 0; k < ACCUMULATORS; ++k) bcel_accumulator_init(&parts[k]);
-                for (size_t i = 0; i < BLOCKS; ++i) order[i] = i;
-                for (size_t i = BLOCKS - 1; i > 0; --i) {
+                for (size_t i = 0; i < blocks; ++i) order[i] = i;
+                for (size_t i = blocks - 1; i > 0; --i) {
                     size_t k = random_below(&r, i + 1), block = order[i];
                     order[i] = order[k];
                     order[k] = block;
                 }
-                for (size_t i = 0; i < BLOCKS; ++i)
+                for (size_t i = 0; i < blocks; ++i)
                     CHECK(bcel_accumulate(&parts[random_below(&r, ACCUMULATORS)], &call, order[i], order[i] + 1)
                           == BCEL_OK);
                 for (int k = 1; k < ACCUMULATORS; ++k) bcel_accumulator_merge(&parts[0], &parts[k]);
