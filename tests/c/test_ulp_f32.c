@@ -153,6 +153,36 @@ static void test_pos_weighted(void) { check_general(HARD, 0, 1); }
 static void test_soft_weighted(void) { check_general(SOFT, 1, 0); }
 static void test_all(void) { check_general(SOFT, 1, 1); }
 
+/* The worst that random searches have found with soft targets, a weight and a pos_weight. */
+static void test_worst_known(void)
+{
+    static const struct { const char *row; bcel_function function; float x, y, w, p; } known[] = {
+        { "loss", BCEL_LOSS, 0x1.066f9p+1f, 0x1.ffffe2p-1f, 0x1.05f9a2p-1f, 0x1.01892ep-3f },
+        { "gradient", BCEL_GRAD, 0x1.ba2b32p+1f, 0x1.d826b2p-2f, 0x1.e89bcap-1f, 0x1.07cd18p-1f },
+        { "hessian", BCEL_GRAD_AND_HESS, 0x1.c6d5a6p-3f, 0x1.ffffeap-1f, 0x1.ffa978p-1f, 0x1.020f78p+0f },
+    };
+    for (size_t i = 0; i < COUNT(known); ++i) {
+        size_t one = 1;
+        float results[2];
+        bcel_call call = call_of(&one, packed(&known[i].x, BCEL_FLOAT32), packed(&known[i].y, BCEL_FLOAT32));
+        call.weight = packed(&known[i].w, BCEL_FLOAT32);
+        call.pos_weight = packed(&known[i].p, BCEL_FLOAT32);
+        bcel_output outputs[2] = { output(&results[0], BCEL_FLOAT32), output(&results[1], BCEL_FLOAT32) };
+        CHECK(bcel_map(known[i].function, &call, outputs) == BCEL_OK);
+        logit_values v = values_of_logit((double)known[i].x);
+        double y = (double)known[i].y, w = (double)known[i].w, p = (double)known[i].p;
+        int hessian = known[i].function == BCEL_GRAD_AND_HESS, gradient = known[i].function == BCEL_GRAD;
+        double a = w * p * y * (hessian ? v.hessian : gradient ? -v.sigmoid_minus : v.softplus_minus);
+        double b = w * (1 - y) * (hessian ? v.hessian : gradient ? v.sigmoid : v.softplus);
+        double scale = fmax(fmax(fabs(a), fabs(b)), fabs(a + b));
+        double error = ulp_error_at_f32(results[hessian], a + b, scale);
+        test_note("%s %.3f", known[i].row, error);
+        if (!(error <= bound_of(known[i].row, "weighted")->float32))
+            test_fail("%s at x=%a y=%a w=%a p=%a: %a, exact %a, %.3f ULP", known[i].row, (double)known[i].x, y, w, p,
+                      (double)results[hessian], a + b, error);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const test_case tests[] = {
@@ -164,6 +194,7 @@ int main(int argc, char **argv)
         { "pos_weight", test_pos_weighted, 1 },
         { "soft targets and weight", test_soft_weighted, 1 },
         { "soft targets, weight and pos_weight", test_all, 1 },
+        { "worst weights known", test_worst_known, 1 },
     };
     make_inputs();
     return run_tests("float32", tests, COUNT(tests), argc, argv);
