@@ -1,5 +1,6 @@
 /* How the operations of one precision are checked. Before it is included: PRECISION, real, real_bits, LANES, BITS (of a
- * mantissa), LOWEST and HIGHEST (exponents), v_bits (the field of a vector), OPERATIONS, and specials_PRECISION. */
+ * mantissa), LOWEST and HIGHEST (exponents), FACTOR and COFACTOR (whose product is one more than a power of two, of as many
+ * bits as two mantissas hold), OPERATIONS, SPECIFICATION_HASH and specials_PRECISION. */
 
 /* A number with few bits in its mantissa every other time: sums and products of such are often halfway between two others. */
 static real N(sparse)(random_state *r, int low, int high)
@@ -30,13 +31,23 @@ static void N(hard_triple)(random_state *r, real *a, real *b, real *c)
     if (kind >> 16 & 1) shift = (int)((kind >> 17) % (HIGHEST / 2)) - HIGHEST / 4;
     *a = N(sparse)(r, target / 2 + shift - spread, target / 2 + shift + spread);
     *b = N(sparse)(r, target - target / 2 - shift - spread, target - target / 2 - shift + spread);
+    double sign = kind >> 31 & 1 ? -1 : 1;
+    if ((kind >> 24 & 3) == 0) { /* (1 + u) (1 - u), just below a power of two */
+        double u = ldexp(1, -1 - (int)((kind >> 26) % (BITS - 1)));
+        *a = (real)ldexp(1 + u, target / 2 + shift);
+        *b = (real)ldexp(sign * (1 - u), target - target / 2 - shift);
+    } else if ((kind >> 24 & 3) == 1) { /* just above one */
+        *a = (real)ldexp(FACTOR, target / 2 + shift - BITS);
+        *b = (real)ldexp(sign * COFACTOR, target - target / 2 - shift - BITS);
+    }
     real product = *a * *b;
+    if (!(product - product == 0)) product = 0; /* the sign of a NaN depends on the machine */
     int exponent = LOWEST;
-    if (product != 0 && product - product == 0) frexp((double)product, &exponent);
+    if (product != 0) frexp((double)product, &exponent);
     switch (kind >> 32 & 3) {
     case 0: *c = -product + (real)ldexp((double)((int)(kind >> 40 & 7) - 4), exponent - BITS); break;
     case 1: *c = N(sparse)(r, exponent - 2 * BITS - 2, exponent - BITS + 2); break;
-    case 2: *c = N(sparse)(r, exponent + BITS - 3, exponent + BITS + 3); break;
+    case 2: *c = N(sparse)(r, exponent - 1, exponent + BITS + 3); break;
     default: *c = N(sparse)(r, exponent - 4, exponent + 4); break;
     }
 }
