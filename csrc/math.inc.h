@@ -147,13 +147,16 @@ BCEL_INLINE N(coefficients) N(coefficients_of)(vec y, vec q, vec w, vec p, int w
         c.negative = v_sub(one, y);
         c.both = one;
     } else {
+        vec sum = v_fma(p, y, q); /* once rounded, where p y + q would be twice */
         c.positive = N(select_mul)(w, N(select_mul)(p, y, careful), careful);
         c.negative = N(select_mul)(w, q, careful);
         if (careful) {
+            vec zero = v_set1(0);
+            sum = v_select(v_eq(y, zero), q, v_select(v_eq(p, zero), q, sum));
             c.positive = N(product_of_tiny)(c.positive, c.positive, w, p, y, one);
             c.negative = N(product_of_tiny)(c.negative, c.negative, w, one, q, one);
         }
-        c.both = v_select(v_eq(p, one), w, v_add(c.positive, c.negative));
+        c.both = v_select(v_eq(p, one), w, N(select_mul)(w, sum, careful));
     }
     return c;
 }
@@ -305,7 +308,9 @@ BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(
 {
     vec a = v_select(l->is_positive, c->negative, c->positive);
     vec b = v_select(l->is_positive, c->positive, c->negative);
-    N(pair) g = N(quotient)(v_fnma(b, l->e.hi, a), v_neg(v_mul(b, l->e.lo)), by);
+    vec numerator = v_fnma(b, l->e.hi, a);
+    vec rest = v_fnma(b, l->e.hi, v_sub(a, numerator));
+    N(pair) g = N(quotient)(numerator, v_fnma(b, l->e.lo, rest), by);
     vec grad = v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi)));
     if (careful) {
         vec zero = v_set1(0);

@@ -105,7 +105,8 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
         if (!bcel_dtype_is_float(outputs[o].dtype) || (!empty && !outputs[o].data)) return BCEL_INVALID_ARGUMENT;
 
     int order[BCEL_MAX_DIMS];
-    if (outputs && outputs->strides == NULL) how = BCEL_ORDER_C;
+    for (int o = 0; o < output_count; ++o)
+        if (!outputs[o].strides) how = BCEL_ORDER_C;
     const int *chosen = choose_order(order, how, call, operands, BCEL_OPERANDS, first_dim) ? order : NULL;
     for (int i = 0; i < BCEL_OPERANDS; ++i) {
         const bcel_operand *o = operands[i];
