@@ -21,8 +21,9 @@ static void N(set_far_aside)(bcel_lanes *to, const N(logit) *l, vec both, size_t
     v_store(k, v_sub(l->reduced.k, v_set1(REAL(ROUND_MAGIC))));
     for (size_t i = 0; i < LANES && i < rest; ++i)
         if (t[i] > NEAR_MAX && t[i] <= FAR_MAX && c[i] != 0) {
-            bcel_lanes_set_aside(to, (double)c[i] * (double)hi[i], (int)k[i]);
-            bcel_lanes_set_aside(to, (double)c[i] * (double)lo[i], (int)k[i]);
+            double quarter = 0.25 * (double)c[i]; /* hi may be above 1: c * hi must not overflow */
+            bcel_lanes_set_aside(to, quarter * (double)hi[i], (int)k[i] + 2);
+            bcel_lanes_set_aside(to, quarter * (double)lo[i], (int)k[i] + 2);
         }
 }
 

@@ -31,6 +31,7 @@ BCEL_INLINE N(reduced) N(exp_reduced)(vec t)
     vec r_exact = v_fma(n, v_set1(REAL(LN2_HI)), t);
     e.r = v_fma(n, ln2_lo, r_exact);
     vec minus_r_lo = v_fnma(n, ln2_lo, v_sub(e.r, r_exact));
+    minus_r_lo = v_fnma(e.r, minus_r_lo, minus_r_lo); /* its part in exp(-r), of slope 1 - r */
     vec square = v_mul(e.r, e.r);
     vec minus_square_lo = v_fnma(e.r, e.r, square);
     e.tail = v_fnma(square, v_mul(e.r, N(exp_polynomial)(e.r)), v_mul(square, half));
@@ -109,22 +110,23 @@ BCEL_INLINE vec N(select_mul)(vec a, vec b, int careful)
     return product;
 }
 
-/* w * f * g * t where the coefficient w * f * g, rounded at each step to `product`, is tiny but not 0: a step may have
- * been subnormal where the product of all is not. One by one: such coefficients are rare. */
+/* w * f * g * t where the coefficient w * f * g, rounded at each step to `product`, or f * g is tiny but not 0: a step may
+ * have been subnormal where the product of all is not. One by one: such coefficients are rare. */
 BCEL_NOINLINE static vec N(product_of_tiny)(vec result, vec product, vec w, vec f, vec g, vec t)
 {
     vec zero = v_set1(0), one = v_set1(1);
-    real r[LANES], p[LANES], factors[4][LANES];
+    real r[LANES], least[LANES], factors[4][LANES];
+    product = v_min(v_abs(product), v_abs(v_mul(f, g)));
     product = v_select(v_eq(w, zero), one, v_select(v_eq(f, zero), one, v_select(v_eq(g, zero), one, product)));
-    if (!v_any(v_lt(v_abs(product), v_set1(TINY_COEFFICIENT)))) return result;
+    if (!v_any(v_lt(product, v_set1(TINY_COEFFICIENT)))) return result;
     v_store(r, result);
-    v_store(p, v_abs(product));
+    v_store(least, product);
     v_store(factors[0], w);
     v_store(factors[1], f);
     v_store(factors[2], g);
     v_store(factors[3], t);
     for (int i = 0; i < LANES; ++i)
-        if (p[i] < TINY_COEFFICIENT)
+        if (least[i] < TINY_COEFFICIENT)
             r[i] = (real)bcel_product(factors[0][i], factors[1][i], factors[2][i], factors[3][i]);
     return v_load(r);
 }
@@ -180,7 +182,8 @@ BCEL_INLINE vec N(scale_far)(vec c, N(pair) m, vec k)
     vec result = v_mul(v_mul(nearest, down), down_last);
     vec lost = v_sub(nearest, v_mul(v_mul(result, up_last), up));
     vec mended = v_add(result, v_mul(v_mul(v_add(lost, nearest_lo), down), down_last));
-    return v_select(v_lt(v_abs(result), v_set1(SMALLEST_NORMAL)), mended, result);
+    result = v_select(v_lt(v_abs(result), v_set1(SMALLEST_NORMAL)), mended, result);
+    return v_select(v_lt(v_abs(product), v_set1((real)INFINITY)), result, product);
 }
 
 /* NaN of one kind, so that its bits do not depend on the instruction set. */
@@ -312,15 +315,18 @@ BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(
     vec rest = v_fnma(b, l->e.hi, v_sub(a, numerator));
     N(pair) g = N(quotient)(numerator, v_fnma(b, l->e.lo, rest), by);
     vec grad = v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi)));
+    grad = v_select(l->is_positive, grad, v_neg(grad));
     if (careful) {
-        vec zero = v_set1(0);
-        vec scaled_a = N(select_mul)(factor, a, 1);
-        vec far = v_sub(scaled_a, N(exp_far)(l, N(select_mul)(factor, b, 1)));
+        vec zero = v_set1(0), infinity = v_set1((real)INFINITY);
+        vec infinite = v_mul(v_select(l->is_positive, numerator, v_neg(numerator)), factor);
+        grad = v_select(v_eq(v_abs(numerator), infinity), infinite, grad);
+        vec far = v_sub(N(select_mul)(factor, a, 1), N(exp_far)(l, N(select_mul)(factor, b, 1)));
+        far = v_add(v_select(l->is_positive, far, v_neg(far)), zero); /* no negative zero */
         grad = v_select(l->far, far, grad);
         grad = v_select(v_eq(c->both, zero), v_select(v_eq(a, b), zero, grad), grad);
+        grad = N(one_nan)(grad);
     }
-    grad = v_select(l->is_positive, grad, v_neg(grad));
-    return careful ? N(one_nan)(grad) : grad;
+    return grad;
 }
 
 /* d2 loss / dx2 = w (1-y + p y) s(x) s(-x), s(x) s(-x) = e / (1 + e)^2. */
@@ -331,6 +337,7 @@ BCEL_INLINE vec N(hess_of)(const N(logit) *l, const N(coefficients) *c, const N(
     vec hess = v_fma(c->both, h.hi, v_mul(c->both, h.lo));
     if (careful) {
         vec zero = v_set1(0);
+        hess = v_select(v_eq(v_abs(c->both), v_set1((real)INFINITY)), c->both, hess);
         hess = v_select(l->far, N(exp_far)(l, c->both), hess);
         hess = v_select(v_eq(c->both, zero), zero, hess);
         hess = N(one_nan)(hess);

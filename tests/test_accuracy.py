@@ -414,7 +414,7 @@ class TestExtremeWeights:
     @pytest.mark.parametrize("soft", [False, True])
     @pytest.mark.parametrize("weights", ["", "w", "p", "wp"])
     def test_whole_range(self, dtype, soft, weights):
-        """Logits, targets and weights of any exponent."""
+        """Logits, targets and weights of any exponent, as long as w p is in range."""
         if not soft and not weights:
             return  # TestHardTargets
         rng = np.random.default_rng(13)
@@ -429,7 +429,24 @@ class TestExtremeWeights:
         x = (x * rng.choice([-1, 1], n)).astype(dtype)
         y = np.minimum(any_exponent(), 1) if soft else rng.integers(0, 2, n)
         w = any_exponent() * rng.choice([-1, 1], n) if "w" in weights else 1
-        self.check(dtype, x, y, w, any_exponent() if "p" in weights else 1)
+        p = any_exponent() if "p" in weights else 1
+        with np.errstate(over="ignore"):
+            p = np.minimum(p, info.max / 2 / np.abs(w))
+        self.check(dtype, x, y, w, p)
+
+    def test_coefficients_that_overflow_are_infinite(self, dtype):
+        """The documented limit: w p y is rounded to the dtype, and never becomes a NaN."""
+        high = self.exponents(dtype)[1]
+        big = dtype.type(2.0 ** (high // 2 + 9))
+        for x, y in ((42.4, 1), (-42.4, 1), (-80.2, 1e-2), (80.2, 1e-2), (-300, 0.5), (300, 1)):
+            for sign in (1, -1):
+                arguments = (np.full(3, x, dtype), np.full(3, y, dtype), np.full(3, sign * big))
+                kwargs = {"pos_weight": np.full(3, big)}
+                loss = bcelogits.binary_cross_entropy_with_logits(
+                    *arguments, reduction="none", **kwargs
+                )
+                results = [loss, *bcelogits.grad_and_hess(*arguments, **kwargs)]
+                assert not np.isnan(results).any(), (x, y, sign)
 
     def test_results_that_overflow_are_infinite(self, dtype):
         _, high = self.exponents(dtype)

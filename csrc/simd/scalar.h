@@ -2,7 +2,8 @@
 #ifndef BCEL_SIMD_SCALAR_H
 #define BCEL_SIMD_SCALAR_H
 
-#include <math.h>
+#include "../fma.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -72,8 +73,8 @@ typedef struct { uint64_t lane[8]; } f64_mask;
         return any;                                                                                       \
     }
 
-BCEL_SCALAR_OPS(f32, f32x16, float, uint32_t, 16, fmaf, 23)
-BCEL_SCALAR_OPS(f64, f64x8, double, uint64_t, 8, fma, 52)
+BCEL_SCALAR_OPS(f32, f32x16, float, uint32_t, 16, bcel_fmaf, 23)
+BCEL_SCALAR_OPS(f64, f64x8, double, uint64_t, 8, bcel_fma, 52)
 
 BCEL_SCALAR_MAP(f32_widen_lo, (f32x16 a), f64x8, 8, (double)a.lane[i])
 BCEL_SCALAR_MAP(f32_widen_hi, (f32x16 a), f64x8, 8, (double)a.lane[8 + i])

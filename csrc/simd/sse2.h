@@ -3,12 +3,11 @@
 #ifndef BCEL_SIMD_SSE2_H
 #define BCEL_SIMD_SSE2_H
 
+#include "../fma.h"
 #include "../kernels.h"
 
 #include <emmintrin.h>
-#include <math.h>
 #include <stdint.h>
-#include <string.h>
 
 #define BCEL_COMPACT
 #define BCEL_TARGET_BEGIN
@@ -67,107 +66,13 @@ BCEL_NOINLINE static __m128 bcel_sse2_fma_ps(__m128 a, __m128 b, __m128 c)
     return _mm_movelh_ps(_mm_cvtpd_ps(s0), _mm_cvtpd_ps(s1));
 }
 
-/* A finite number is mantissa * 2^exponent; the top bit of the mantissa is set, unless the number is 0. */
-typedef struct { uint64_t mantissa; int exponent, negative; } bcel_sse2_parts;
-
-BCEL_INLINE bcel_sse2_parts bcel_sse2_parts_of(double a)
-{
-    uint64_t bits;
-    memcpy(&bits, &a, sizeof bits);
-    int biased = (int)(bits >> 52 & 0x7ff);
-    bcel_sse2_parts p = { bits << 11, (biased ? biased : 1) - 1086, (int)(bits >> 63) };
-    if (biased) {
-        p.mantissa |= UINT64_C(1) << 63;
-        return p;
-    }
-    while (p.mantissa && !(p.mantissa >> 63)) {
-        p.mantissa <<= 1;
-        --p.exponent;
-    }
-    return p;
-}
-
-/* a * b + c, rounded once, by integers: for what the vector code below cannot take. */
-static double bcel_sse2_fma_lane(double a, double b, double c)
-{
-    double infinity = (double)INFINITY;
-    if (!(fabs(a) < infinity && fabs(b) < infinity) || a == 0 || b == 0) return a * b + c;
-    if (!(fabs(c) < infinity)) return c;
-    bcel_sse2_parts x = bcel_sse2_parts_of(a), y = bcel_sse2_parts_of(b), z = bcel_sse2_parts_of(c);
-
-    /* Both terms as 128 bits, high and low, the top bit free: product * 2^exponent and addend * 2^(exponent - d). */
-    uint64_t x_high = x.mantissa >> 32, x_low = x.mantissa & 0xffffffff;
-    uint64_t y_high = y.mantissa >> 32, y_low = y.mantissa & 0xffffffff;
-    uint64_t cross = x_high * y_low + (x_low * y_low >> 32);
-    uint64_t middle = (cross & 0xffffffff) + x_low * y_high;
-    uint64_t high = x_high * y_high + (cross >> 32) + (middle >> 32);
-    uint64_t low = middle << 32 | (x_low * y_low & 0xffffffff);
-    low = low >> 1 | high << 63;
-    high >>= 1;
-    int exponent = x.exponent + y.exponent + 1, negative = x.negative ^ y.negative;
-    uint64_t other_high = z.mantissa >> 1, other_low = z.mantissa << 63;
-    int d = exponent - (z.exponent - 63);
-    int other_negative = z.negative;
-    if (d < 0) {
-        uint64_t h = high, l = low;
-        high = other_high, low = other_low, other_high = h, other_low = l;
-        other_negative = negative, negative = z.negative;
-        exponent -= d;
-        d = -d;
-    }
-
-    /* The smaller one moves to the place of the larger; what falls off at its end leaves the last bit set. */
-    if (d >= 64) {
-        other_low = (d < 128 ? other_high >> (d - 64) : 0)
-                    | (other_low != 0 || (d < 128 ? other_high << 1 << (127 - d) : other_high) != 0);
-        other_high = 0;
-    } else if (d > 0) {
-        int lost = other_low << (64 - d) != 0;
-        other_low = (other_low >> d | other_high << (64 - d)) | (uint64_t)lost;
-        other_high >>= d;
-    }
-    if (negative == other_negative) {
-        low += other_low;
-        high += other_high + (low < other_low);
-    } else {
-        if (high < other_high || (high == other_high && low < other_low)) {
-            uint64_t h = high, l = low;
-            high = other_high, low = other_low, other_high = h, other_low = l;
-            negative = other_negative;
-        }
-        high -= other_high + (low < other_low);
-        low -= other_low;
-    }
-    if (!high && !low) return 0;
-    while (!(high >> 63)) {
-        high = high << 1 | low >> 63;
-        low <<= 1;
-        --exponent;
-    }
-
-    /* Round 64 bits, the last of them sticky, to the 53 of a normal number or the fewer of a subnormal one. */
-    high |= low != 0;
-    int biased = exponent + 127 + 1023;
-    double result = infinity;
-    if (biased < 0x7ff) {
-        int drop = biased > 0 ? 11 : 12 - biased;
-        if (drop > 64) drop = 64, high = 1;
-        uint64_t kept = drop < 64 ? high >> drop : 0;
-        uint64_t rest = high << (64 - drop), half = UINT64_C(1) << 63;
-        kept += rest > half || (rest == half && (kept & 1));
-        kept += biased > 0 ? (uint64_t)(biased - 1) << 52 : 0;
-        memcpy(&result, &kept, sizeof result);
-    }
-    return negative ? -result : result;
-}
-
 BCEL_NOINLINE static __m128d bcel_sse2_fma_lanes(__m128d a, __m128d b, __m128d c)
 {
     double x[2], y[2], z[2];
     _mm_storeu_pd(x, a);
     _mm_storeu_pd(y, b);
     _mm_storeu_pd(z, c);
-    return _mm_setr_pd(bcel_sse2_fma_lane(x[0], y[0], z[0]), bcel_sse2_fma_lane(x[1], y[1], z[1]));
+    return _mm_setr_pd(bcel_fma_by_integers(x[0], y[0], z[0]), bcel_fma_by_integers(x[1], y[1], z[1]));
 }
 
 /* The upper 26 bits of a double (Veltkamp); not a number from 2^997 on. */

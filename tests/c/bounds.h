@@ -7,6 +7,7 @@
  *
  * A value that is a difference (the gradient of a soft target, the derivative with respect to the target) is held
  * to its bound relative to the larger of the two terms: no formula of rounded terms can do better.
+ * The contract promises nothing of a weighted hessian; multiplied by grad_output it is rounded once more than a loss.
  * Sums and means are held to theirs at every length, for the exact sum of exact losses. */
 #ifndef BOUNDS_H
 #define BOUNDS_H
@@ -20,7 +21,7 @@
     BOUND("gradient", "weighted", 3.0, 3.0)        \
     BOUND("hessian", "hard", 1.0, 1.0)             \
     BOUND("hessian", "soft", 3.0, 3.0)             \
-    BOUND("hessian", "weighted", 3.0, 3.0)         \
+    BOUND("hessian", "weighted", 4.0, 4.0)         \
     BOUND("sigmoid", "hard", 1.0, 1.0)             \
     BOUND("log_sigmoid", "hard", 1.0, 1.0)         \
     BOUND("softplus", "hard", 1.0, 1.0)            \
