@@ -323,7 +323,8 @@ BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(
         vec far = v_sub(N(select_mul)(factor, a, 1), N(exp_far)(l, N(select_mul)(factor, b, 1)));
         far = v_add(v_select(l->is_positive, far, v_neg(far)), zero); /* no negative zero */
         grad = v_select(l->far, far, grad);
-        grad = v_select(v_eq(c->both, zero), v_select(v_eq(a, b), zero, grad), grad);
+        vec nothing = v_select(l->is_positive, zero, v_neg(zero)); /* as the fast loop has it */
+        grad = v_select(v_eq(c->both, zero), v_select(v_eq(a, b), nothing, grad), grad);
         grad = N(one_nan)(grad);
     }
     return grad;

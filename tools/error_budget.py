@@ -55,6 +55,7 @@ class Steps:
     exp_sum: bool = True
     division: bool = True
     reduction: bool = True
+    slope: bool = True
     subnormal: bool = True
     exp_degree: bool = True
     square: bool = True
@@ -69,6 +70,7 @@ MEANING = {
     "exp_sum": "low part of the last additions of exp",
     "division": "low part of the division and of its divisor",
     "reduction": "low part of the reduced argument r",
+    "slope": "that part times exp(-r)",
     "subnormal": "subnormal results rounded once",
     "exp_degree": f"exp: degree {EXP_DEGREE - 1} -> {EXP_DEGREE}",
     "square": "what rounding r² loses",
@@ -169,6 +171,8 @@ def exp_mantissa(t: Array, steps: Steps) -> tuple[Pair, Array]:
     lo = np.zeros_like(r)
     if steps.reduction:
         lo = fnma(n, c.ln2_lo, r - r_exact)
+        if steps.slope:
+            lo = fnma(r, lo, lo)
     if steps.square:
         lo = fnma(fnma(r, r, square), HALF, lo)
     q = tail - r

@@ -7,7 +7,7 @@ static real N(sparse)(random_state *r, int low, int high)
 {
     uint64_t shape = random_bits(r);
     uint64_t mantissa = UINT64_C(1) << (BITS - 1) | random_bits(r) >> (65 - BITS);
-    int dropped = shape & 1 ? (int)(shape >> 8) % BITS : 0;
+    int dropped = shape & 1 ? (int)((shape >> 8) % BITS) : 0;
     mantissa = mantissa >> dropped << dropped;
     if (shape & 2) mantissa |= 1;
     int exponent = low + (int)((shape >> 16) % (uint64_t)(high - low + 1)) - (BITS - 1);
