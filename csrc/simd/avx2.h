@@ -3,6 +3,11 @@
 #define BCEL_SIMD_AVX2_H
 
 #include <immintrin.h>
+#if defined(_MSC_VER) && defined(__clang__) /* its immintrin.h leaves out what the command line does not enable */
+#  include <avxintrin.h>
+#  include <avx2intrin.h>
+#  include <fmaintrin.h>
+#endif
 #include <stdint.h>
 
 #if defined(__clang__)

@@ -7,6 +7,16 @@
 #  include BCEL_IMMINTRIN_HEADER
 #else
 #  include <immintrin.h>
+#  if defined(_MSC_VER) && defined(__clang__) /* as in avx2.h */
+#    include <smmintrin.h>
+#    include <avxintrin.h>
+#    include <avx2intrin.h>
+#    include <fmaintrin.h>
+#    include <avx512fintrin.h>
+#    include <avx512bwintrin.h>
+#    include <avx512dqintrin.h>
+#    include <avx512vlintrin.h>
+#  endif
 #endif
 #include <stdint.h>
 
