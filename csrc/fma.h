@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__aarch64__) || defined(__powerpc64__) || defined(__s390x__) \
-    || (defined(__riscv_flen) && __riscv_flen >= 64)
+#if defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__aarch64__) || defined(__powerpc64__) \
+    || defined(__s390x__) || (defined(__riscv_flen) && __riscv_flen >= 64)
 #  define BCEL_HARDWARE_FMA
 #endif
 
@@ -128,8 +128,8 @@ static inline double bcel_fma(double a, double b, double c)
 #endif
 }
 
-/* The product of floats is exact as a double. The sum is rounded to odd: truncated, and its last bit set if anything was
- * cut off. Then the rounding to float is the only one (Boldo and Melquiond 2008). */
+/* The product of floats is exact as a double. The sum is rounded to odd: truncated, and its last bit set if anything
+ * was cut off. Then the rounding to float is the only one (Boldo and Melquiond 2008). */
 static inline float bcel_fmaf(float a, float b, float c)
 {
 #if defined(BCEL_HARDWARE_FMA)

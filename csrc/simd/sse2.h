@@ -115,7 +115,10 @@ BCEL_NOINLINE static __m128d bcel_sse2_fma_pd(__m128d a, __m128d b, __m128d c)
     BCEL_INLINE R bcel_sse2_abs_##PS(R x) { return _mm_andnot_##PS(_mm_set1_##PS((T)-0.0), x); }            \
     BCEL_INLINE R bcel_sse2_neg_##PS(R x) { return _mm_xor_##PS(_mm_set1_##PS((T)-0.0), x); }               \
     BCEL_INLINE R bcel_sse2_fnma_##PS(R x, R y, R z) { return bcel_sse2_fma_##PS(bcel_sse2_neg_##PS(x), y, z); } \
-    BCEL_INLINE R bcel_sse2_select_##PS(R m, R x, R y) { return _mm_or_##PS(_mm_and_##PS(m, x), _mm_andnot_##PS(m, y)); } \
+    BCEL_INLINE R bcel_sse2_select_##PS(R m, R x, R y)                                                      \
+    {                                                                                                       \
+        return _mm_or_##PS(_mm_and_##PS(m, x), _mm_andnot_##PS(m, y));                                      \
+    }                                                                                                       \
     BCEL_INLINE R bcel_sse2_pow2_##PS(R k)                                                                  \
     {                                                                                                       \
         __m128i n = _mm_slli_##EPI(_mm_cast##PS##_si128(k), MANTISSA);                                      \

@@ -1,8 +1,9 @@
-/* How the operations of one precision are checked. Before it is included: PRECISION, real, real_bits, LANES, BITS (of a
- * mantissa), LOWEST and HIGHEST (exponents), FACTOR and COFACTOR (whose product is one more than a power of two, of as many
- * bits as two mantissas hold), OPERATIONS, SPECIFICATION_HASH and specials_PRECISION. */
+/* How the operations of one precision are checked. Before it is included: PRECISION, real, real_bits, LANES, BITS (of
+ * a mantissa), LOWEST and HIGHEST (exponents), FACTOR and COFACTOR (whose product is one more than a power of two, of
+ * as many bits as two mantissas hold), OPERATIONS, SPECIFICATION_HASH and specials_PRECISION. */
 
-/* A number with few bits in its mantissa every other time: sums and products of such are often halfway between two others. */
+/* A number with few bits in its mantissa every other time: sums and products of such are often halfway between two
+ * others. */
 static real N(sparse)(random_state *r, int low, int high)
 {
     uint64_t shape = random_bits(r);
@@ -14,8 +15,8 @@ static real N(sparse)(random_state *r, int low, int high)
     return (real)ldexp((double)mantissa * (shape & 4 ? -1 : 1), exponent);
 }
 
-/* a * b + c that is hard to round: the terms cancel but for a few last places, or one is about half a last place of the
- * other; where one rounding is enough and at both ends of the range. */
+/* a * b + c that is hard to round: the terms cancel but for a few last places, or one is about half a last place of
+ * the other; in the middle and at both ends of the range. */
 static void N(hard_triple)(random_state *r, real *a, real *b, real *c)
 {
     uint64_t kind = random_bits(r);
@@ -156,5 +157,6 @@ static void N(check_specification)(void)
         N(hard_vectors)(&r, v);
         N(compare)(&ops_scalar, &r, v, &hash);
     }
-    if (hash.value != SPECIFICATION_HASH) test_fail("%016" PRIx64 ", not %016" PRIx64, hash.value, SPECIFICATION_HASH);
+    if (hash.value != SPECIFICATION_HASH)
+        test_fail("%016" PRIx64 ", not %016" PRIx64, hash.value, SPECIFICATION_HASH);
 }

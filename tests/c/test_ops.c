@@ -1,6 +1,6 @@
 /* Every operation of every vocabulary that this processor can run against the scalar specification: on all triples of
- * special values, on random bits, and on operands that are hard for a fused multiply-add put together from other operations.
- * The specification itself is held to hashes that every machine must reproduce.
+ * special values, on random bits, and on operands that are hard for a fused multiply-add put together from other
+ * operations. The specification itself is held to hashes that every machine must reproduce.
  *
  * ROUNDS=n in the environment checks n times 2 random vectors of operands, for a longer run. */
 #include "harness.h"
