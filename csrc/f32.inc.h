@@ -30,6 +30,12 @@
 #undef SMALLEST_NORMAL
 #define SMALLEST_NORMAL 0x1p-126f
 
+/* More than 32 logits can add up to, and the error of such a sum in the unit of this number. */
+#undef LINEAR_START
+#define LINEAR_START 0x1.8p13f
+#undef NEAR_SUM_LIMIT
+#define NEAR_SUM_LIMIT 0x1p-15f
+
 /* P(-r) with exp(-r) = 1 - r + r^2/2 - r^3 P(-r). */
 BCEL_INLINE f32x16 exp_polynomial_f32(f32x16 r)
 {

@@ -29,6 +29,11 @@
 #undef SMALLEST_NORMAL
 #define SMALLEST_NORMAL 0x1p-1022
 
+#undef LINEAR_START
+#define LINEAR_START 0x1.8p17
+#undef NEAR_SUM_LIMIT
+#define NEAR_SUM_LIMIT 0x1p-45
+
 BCEL_INLINE f64x8 exp_polynomial_f64(f64x8 r)
 {
     f64x8 p = f64_set1(BCEL_EXP_P10_F64);

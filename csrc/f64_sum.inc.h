@@ -39,29 +39,34 @@ BCEL_INLINE void lanes_set_aside_f64(bcel_lanes *to, f64x8 *hi, f64x8 *lo)
     *lo = f64_select(small, *lo, zero);
 }
 
-/* In double a product would need the precision of a pair: the losses are added one by one. */
-BCEL_INLINE void lanes_add_near_f64(lanes_f64 *s, const logit_f64 *l, const coefficients_f64 *c, size_t rest)
+/* A chunk's sum into a block's: at most 2^512 in a lane. 1 + u times 1 + f as in single precision, with u and f pairs. */
+BCEL_INLINE void near_sum_into_f64(const near_sum_f64 *s, bcel_lanes *to)
 {
-    pair_f64 loss = loss_of_f64(l, c, 0, 0, 0);
-    if (rest < 8) {
-        f64_mask used = f64_first((int)rest);
-        loss.hi = f64_select(used, loss.hi, f64_set1(0));
-        loss.lo = f64_select(used, loss.lo, f64_set1(0));
-    }
-    lanes_add_f64(s, loss.hi, loss.lo);
+    lanes_f64 lanes = lanes_load_f64(to);
+    f64x8 u = f64_load(to->product), u_lo = f64_load(to->product_lo);
+    pair_f64 f = two_sum_f64(f64_sub(s->product, f64_set1(1)), s->rest);
+    f64x8 both = f64_mul(u, f.hi), minus_both_lo = f64_fnma(u, f.hi, both);
+    pair_f64 sum = two_sum_f64(u, f.hi), whole = two_sum_f64(sum.hi, both);
+    f64x8 lo = f64_fma(u_lo, f.hi, f64_add(u_lo, f64_fma(u, f.lo, f.lo)));
+    lo = f64_add(f64_sub(lo, minus_both_lo), f64_add(sum.lo, whole.lo));
+    whole = two_sum_f64(whole.hi, lo);
+    f64_store(to->product, whole.hi);
+    f64_store(to->product_lo, whole.lo);
+    lanes_add_f64(&lanes, f64_sub(s->linear, f64_set1(LINEAR_START)), s->linear_rest);
+    lanes_store_f64(to, &lanes);
+    to->multiplied = 1;
 }
 
-/* hi + lo of eight lanes becomes hi + lo + log1p(product), product 0. 1 + u = 2^k m with m in [1, 2), so
+/* hi + lo of eight lanes becomes hi + lo + log1p(product + product_lo), product 0. 1 + u = 2^k m with m in [1, 2), so
  * log1p(u) = k ln 2 + log1p(m - 1); where u < 1 it is the argument itself, which keeps a small one's precision. */
-static void log_products_of(double *hi, double *lo, double *product)
+static void log_products_of(double *hi, double *lo, double *product, double *product_lo)
 {
     double mantissa[8], exponent[8];
-    f64x8 one = f64_set1(1);
-    f64x8 u = f64_load(product);
-    pair_f64 whole = two_sum_f64(u, one);
-    pair_f64 e = { u, f64_set1(0) };
-    f64x8 k = f64_set1(0);
-    f64_mask small = f64_lt(u, one);
+    f64x8 one = f64_set1(1), zero = f64_set1(0);
+    pair_f64 e = { f64_load(product), f64_load(product_lo) };
+    f64_mask small = f64_lt(e.hi, one);
+    pair_f64 whole = two_sum_f64(e.hi, one);
+    whole.lo = f64_add(whole.lo, e.lo);
     f64_store(mantissa, whole.hi);
     for (int i = 0; i < 8; ++i) {
         uint64_t bits;
@@ -70,9 +75,9 @@ static void log_products_of(double *hi, double *lo, double *product)
         bits = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1023) << 52;
         memcpy(&mantissa[i], &bits, sizeof bits);
     }
-    k = f64_select(small, k, f64_load(exponent));
+    f64x8 k = f64_select(small, zero, f64_load(exponent));
     f64x8 scale = f64_pow2(f64_sub(f64_set1(BCEL_ROUND_MAGIC_F64), k));
-    e.hi = f64_select(small, u, f64_sub(f64_load(mantissa), one));
+    e.hi = f64_select(small, e.hi, f64_sub(f64_load(mantissa), one));
     e.lo = f64_select(small, e.lo, f64_mul(whole.lo, scale));
     pair_f64 log1p = log1p_near_f64(e);
     lanes_f64 lanes = { f64_load(hi), f64_load(lo) };
@@ -80,11 +85,17 @@ static void log_products_of(double *hi, double *lo, double *product)
     lanes_add_f64(&lanes, log1p.hi, log1p.lo);
     f64_store(hi, lanes.hi);
     f64_store(lo, lanes.lo);
-    f64_store(product, f64_set1(0));
+    f64_store(product, zero);
+    f64_store(product_lo, zero);
 }
 
-static void log_products(bcel_lanes *lanes)
+static void log_products_f64(bcel_lanes *lanes)
 {
-    log_products_of(lanes->hi, lanes->lo, lanes->product);
-    log_products_of(lanes->hi + 8, lanes->lo + 8, lanes->product + 8);
+    log_products_of(lanes->hi, lanes->lo, lanes->product, lanes->product_lo);
+}
+
+static void log_products_f32(bcel_lanes *lanes)
+{
+    log_products_of(lanes->hi, lanes->lo, lanes->product, lanes->product_lo);
+    log_products_of(lanes->hi + 8, lanes->lo + 8, lanes->product + 8, lanes->product_lo + 8);
 }

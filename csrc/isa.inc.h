@@ -17,11 +17,13 @@ BCEL_TARGET_BEGIN
 
 #include "f32.inc.h"
 #include "math.inc.h"
+#include "near_sum.inc.h"
 #include "f32_sum.inc.h"
 #include "kernels.inc.h"
 
 #include "f64.inc.h"
 #include "math.inc.h"
+#include "near_sum.inc.h"
 #include "f64_sum.inc.h"
 #include "kernels.inc.h"
 
@@ -39,7 +41,7 @@ const bcel_kernels BCEL_PASTE(bcel_kernels, ISA) = {
     BCEL_ISA_NAME,
     { BCEL_KERNEL_TABLE(f32), BCEL_KERNEL_TABLE(f64) },
     { sum_products_f32, sum_products_f64 },
-    log_products,
+    { log_products_f32, log_products_f64 },
 };
 
 BCEL_TARGET_END

@@ -19,6 +19,13 @@
 #  endif
 #endif
 
+/* For the buffers of kernels: the widest vector does not cross a line of cache. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#  define BCEL_ALIGNED(declaration) __declspec(align(64)) declaration
+#else
+#  define BCEL_ALIGNED(declaration) __attribute__((aligned(64))) declaration
+#endif
+
 /* Elements that go through a kernel at a time: small enough for the buffers of all operands to stay in the first
  * level of cache and on the stack, a divisor of BCEL_BLOCK and a multiple of every vector. */
 #define BCEL_CHUNK 512
@@ -26,12 +33,14 @@
 /* Room for the elements of one logical vector of floats. */
 #define BCEL_LANES 16
 
-/* The lanes of a running sum: hi + lo, and log1p(product) yet to be taken. What could overflow a lane is added to
- * `aside`, which is made when first needed. */
+/* The lanes of a running sum: hi + lo, and, if anything was multiplied, log1p(product + product_lo) yet to be taken. What
+ * could overflow a lane is added to `aside`, which is made when first needed. */
 typedef struct bcel_lanes {
     double hi[BCEL_LANES];
     double lo[BCEL_LANES];
     double product[BCEL_LANES];
+    double product_lo[BCEL_LANES];
+    int multiplied;
     bcel_exact *aside;
     int aside_used;
 } bcel_lanes;
@@ -79,8 +88,8 @@ typedef struct bcel_kernels {
     bcel_kernel run[BCEL_PRECISIONS][BCEL_TASKS][2];
     /* lanes += a * b, or += a if b is NULL, for n elements. */
     void (*sum_products[BCEL_PRECISIONS])(bcel_lanes *lanes, const void *a, const void *b, size_t n);
-    /* Takes log1p(product) into hi + lo, at the end of a block of single precision. */
-    void (*log_products)(bcel_lanes *lanes);
+    /* Takes log1p(product + product_lo) into hi + lo, at the end of a block. */
+    void (*log_products[BCEL_PRECISIONS])(bcel_lanes *lanes);
 } bcel_kernels;
 
 #if defined(__x86_64__) || defined(_M_X64)

@@ -1,12 +1,13 @@
-/* The loops over a chunk, once for each precision: tails, range checks, and the way from the fast loop to the
+/* The loops over a chunk, once for each precision: tails, range checks, and the way from the fast loops to the
  * careful one.
  *
- * The fast loop computes as if every logit were near and every target in [0, 1], and keeps the largest bit pattern
+ * A chunk goes through more than one loop: first exp(-|x|) of all its logits is put into a buffer, then each result is
+ * made of it. A loop with few values at a time fits the registers.
+ *
+ * The fast loops compute as if every logit were near and every target in [0, 1], and keep the largest bit pattern
  * of each. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
  * number, an infinity or a NaN is larger than any of them. If one was too large, the results are dropped and
  * the careful loop runs over the chunk again. */
-
-typedef struct { vec x, y; } N(extremes);
 
 /* The exponentials of far logits go into the exact sum, not yet rounded to what may be subnormal: the sum of many
  * is not. */
@@ -16,9 +17,9 @@ static void N(set_far_aside)(bcel_lanes *to, const N(logit) *l, vec both, size_t
     if (!v_any(l->far)) return;
     v_store(t, l->t);
     v_store(c, both);
-    v_store(hi, l->m.hi);
-    v_store(lo, l->m.lo);
-    v_store(k, v_sub(l->reduced.k, v_set1(REAL(ROUND_MAGIC))));
+    v_store(hi, l->far_e.m.hi);
+    v_store(lo, l->far_e.m.lo);
+    v_store(k, v_sub(l->far_e.k, v_set1(REAL(ROUND_MAGIC))));
     for (size_t i = 0; i < LANES && i < rest; ++i)
         if (t[i] > NEAR_MAX && t[i] <= FAR_MAX && c[i] != 0) {
             double quarter = 0.25 * (double)c[i]; /* hi may be above 1: c * hi must not overflow */
@@ -27,11 +28,69 @@ static void N(set_far_aside)(bcel_lanes *to, const N(logit) *l, vec both, size_t
         }
 }
 
+/* exp(-|x|) of a chunk of near logits. */
+typedef struct { BCEL_ALIGNED(real hi[BCEL_CHUNK]); BCEL_ALIGNED(real lo[BCEL_CHUNK]); } N(exponentials);
+
+BCEL_INLINE void N(fill)(real *to, const real *from, size_t n, real padding)
+{
+    for (size_t i = 0; i < LANES; ++i) to[i] = i < n ? from[i] : padding;
+}
+
+/* Returns the largest magnitude of a logit, by bit pattern. */
+BCEL_INLINE vec N(exp_loop)(const bcel_chunk *c, int precise, N(exponentials) *to)
+{
+    const real *x = c->x;
+    vec largest = v_set1(0);
+    for (size_t i = 0; i < c->n; i += LANES) {
+        real last[LANES];
+        const real *at = x + i;
+        if (c->n - i < LANES) {
+            N(fill)(last, at, c->n - i, 0);
+            at = last;
+        }
+        vec t = v_abs(v_load(at));
+        N(pair) e = N(exp_near)(t, precise);
+        largest = v_umax(largest, t);
+        v_store(to->hi + i, e.hi);
+        v_store(to->lo + i, e.lo);
+    }
+    return largest;
+}
+
+/* Adds up the losses of near logits without weights. Returns the largest target, by bit pattern. */
+BCEL_INLINE vec N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *from, N(near_sum) *sum)
+{
+    const real *x = c->x, *y = c->y;
+    size_t y_step = (size_t)c->y_step;
+    vec largest = v_set1(0);
+    N(near_sum) s = N(near_sum_zero)();
+    size_t i = 0;
+    for (; i + LANES <= c->n; i += LANES) {
+        N(pair) e = { v_load(from->hi + i), v_load(from->lo + i) };
+        vec target = v_load(y + i * y_step);
+        largest = v_umax(largest, target);
+        N(near_sum_add)(&s, v_load(x + i), target, e);
+    }
+    if (i < c->n) {
+        real x_end[LANES], y_end[LANES];
+        vec zero = v_set1(0);
+        vmask used = v_first((int)(c->n - i));
+        N(pair) e = { v_select(used, v_load(from->hi + i), zero), v_select(used, v_load(from->lo + i), zero) };
+        N(fill)(x_end, x + i, c->n - i, 0);
+        N(fill)(y_end, y + i * y_step, c->n - i, 0);
+        vec target = v_load(y_end);
+        largest = v_umax(largest, target);
+        N(near_sum_add)(&s, v_load(x_end), target, e);
+    }
+    *sum = s;
+    return largest;
+}
+
 /* Where the next vector of each operand and result is. */
-typedef struct { const real *x, *y, *q, *w, *p; real *out[2]; } N(places);
+typedef struct { const real *x, *y, *q, *w, *p, *e_hi, *e_lo; real *out[2]; } N(places);
 
 BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int careful, const N(places) *at,
-                         size_t rest, N(lanes) *lanes, N(extremes) *seen)
+                         size_t rest, N(lanes) *lanes, vec *largest_target)
 {
     int sums = task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD;
     int has_loss = sums || task == BCEL_TASK_LOSS || task == BCEL_TASK_LOSS_GRAD;
@@ -44,11 +103,14 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
         w = v_load(at->w);
         p = v_load(at->p);
     }
-    if (!careful) {
-        seen->x = v_umax(seen->x, v_abs(x));
-        seen->y = v_umax(seen->y, y);
+    N(logit) l;
+    if (careful) {
+        l = N(logit_careful)(x);
+    } else {
+        N(pair) e = { v_load(at->e_hi), v_load(at->e_lo) };
+        l = N(logit_near)(x, e);
+        *largest_target = v_umax(*largest_target, y);
     }
-    N(logit) l = N(logit_of)(x, careful);
     if (task == BCEL_TASK_GRAD_TARGET) {
         N(pair) g = N(grad_target_of)(&l, w, p, careful);
         v_store(at->out[0], v_add(g.hi, g.lo));
@@ -57,9 +119,7 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
     /* The careful loop is one for all: a weight of 1 and a pos_weight of 1 change no bit. */
     int weights = weighted || careful;
     N(coefficients) k = N(coefficients_of)(y, q, w, p, weights, careful);
-    if (sums && !weights) {
-        N(lanes_add_near)(lanes, &l, &k, rest);
-    } else if (has_loss) {
+    if (has_loss) {
         N(pair) loss = N(loss_of)(&l, &k, weights, careful, sums);
         if (sums) {
             if (rest < LANES) {
@@ -93,11 +153,6 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
 /* Room for the last, shorter vector: padded with operands that are in range and count nothing. */
 typedef struct { real x[LANES], y[LANES], q[LANES], w[LANES], p[LANES], out[2][LANES]; } N(last);
 
-BCEL_INLINE void N(fill)(real *to, const real *from, size_t n, real padding)
-{
-    for (size_t i = 0; i < LANES; ++i) to[i] = i < n ? from[i] : padding;
-}
-
 static void N(fill_last)(N(last) *last, const N(places) *at, int weighted, size_t rest)
 {
     N(fill)(last->x, at->x, rest, 0);
@@ -114,19 +169,24 @@ BCEL_INLINE int N(outputs)(bcel_task task)
     return task == BCEL_TASK_SUM ? 0 : task == BCEL_TASK_LOSS_GRAD || task == BCEL_TASK_GRAD_HESS ? 2 : 1;
 }
 
-BCEL_INLINE void N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int careful, N(lanes) *lanes,
-                         N(extremes) *seen)
+/* Returns 1, and adds nothing to the lanes, if a target was not in [0, 1]. The careful loop does not look, and needs no
+ * exponentials. */
+BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int careful, const N(exponentials) *e)
 {
-    N(places) at = { c->x, c->y, c->q, c->w, c->p, { c->out[0], c->out[1] } };
+    int sums = task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD;
+    N(places) at = { c->x, c->y, c->q, c->w, c->p, careful ? NULL : e->hi, careful ? NULL : e->lo,
+                     { c->out[0], c->out[1] } };
     N(last) last;
+    N(lanes) lanes = N(lanes_load)(c->lanes);
+    vec largest_target = v_set1(0);
     for (size_t i = 0; i < c->n; i += LANES) {
         size_t rest = c->n - i;
         if (rest < LANES) {
             N(fill_last)(&last, &at, weighted, rest);
-            N(places) end = { last.x, last.y, last.q, last.w, last.p, { last.out[0], last.out[1] } };
+            N(places) end = { last.x, last.y, last.q, last.w, last.p, at.e_hi, at.e_lo, { last.out[0], last.out[1] } };
             at = end;
         }
-        N(step)(c, task, weighted, careful, &at, rest, lanes, seen);
+        N(step)(c, task, weighted, careful, &at, rest, &lanes, &largest_target);
         at.x += LANES;
         at.y += (size_t)c->y_step * LANES;
         if (weighted) {
@@ -134,12 +194,19 @@ BCEL_INLINE void N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int 
             at.w += (size_t)c->w_step * LANES;
             at.p += (size_t)c->p_step * LANES;
         }
+        if (!careful) {
+            at.e_hi += LANES;
+            at.e_lo += LANES;
+        }
         for (int o = 0; o < N(outputs)(task); ++o) at.out[o] += LANES;
     }
     size_t rest = c->n % LANES;
     if (rest)
         for (int o = 0; o < N(outputs)(task); ++o)
             memcpy((real *)c->out[o] + (c->n - rest), last.out[o], rest * sizeof(real));
+    if (v_uany(largest_target, MAGNITUDE_ONE)) return 1;
+    if (sums) N(lanes_store)(c->lanes, &lanes);
+    return 0;
 }
 
 static int N(targets_in_range)(const bcel_chunk *c)
@@ -155,23 +222,34 @@ static int N(targets_in_range)(const bcel_chunk *c)
 BCEL_NOINLINE static int N(run_carefully)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (c->check && !N(targets_in_range)(c)) return 1;
-    N(extremes) seen = { v_set1(0), v_set1(0) };
-    N(lanes) lanes = N(lanes_load)(c->lanes);
-    N(loop)(c, task, weighted, 1, &lanes, &seen);
-    N(lanes_store)(c->lanes, &lanes);
+    N(loop)(c, task, weighted, 1, NULL);
     return 0;
+}
+
+/* One logarithm for each loss, where their product would lose them. */
+BCEL_NOINLINE static void N(sum_singly)(const bcel_chunk *c, const N(exponentials) *e)
+{
+    N(loop)(c, BCEL_TASK_SUM, 0, 0, e);
 }
 
 BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (weighted && c->extreme_weights) return N(run_carefully)(c, task, weighted);
-    N(extremes) seen = { v_set1(0), v_set1(0) };
-    N(lanes) lanes = N(lanes_load)(c->lanes);
-    N(loop)(c, task, weighted, 0, &lanes, &seen);
-    int odd = v_uany(seen.x, MAGNITUDE_NEAR) | v_uany(seen.y, MAGNITUDE_ONE);
-    if (odd) return N(run_carefully)(c, task, weighted);
-    N(lanes_store)(c->lanes, &lanes);
-    return 0;
+    N(exponentials) e;
+    int precise = weighted || task != BCEL_TASK_SUM;
+    if (v_uany(N(exp_loop)(c, precise, &e), MAGNITUDE_NEAR)) return N(run_carefully)(c, task, weighted);
+    bcel_task rest = task;
+    if (!weighted && (task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD)) {
+        N(near_sum) sum;
+        if (v_uany(N(near_sum_loop)(c, &e, &sum), MAGNITUDE_ONE)) return N(run_carefully)(c, task, weighted);
+        if (N(near_sum_suffices)(&sum, c->n))
+            N(near_sum_into)(&sum, c->lanes);
+        else
+            N(sum_singly)(c, &e);
+        if (task == BCEL_TASK_SUM) return 0;
+        rest = BCEL_TASK_GRAD;
+    }
+    return N(loop)(c, rest, weighted, 0, &e) ? N(run_carefully)(c, task, weighted) : 0;
 }
 
 #undef BCEL_DEFINE_KERNEL

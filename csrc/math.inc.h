@@ -10,45 +10,35 @@
 
 typedef struct { vec hi, lo; } N(pair);
 
-/* exp(-t) = 2^n (1 - r + tail + lo); k holds n in its low bits.
+/* exp(-t) = 2^n (m.hi + m.lo); k holds n in its low bits.
  *
  * Cody and Waite's reduction: n = round(-t / ln 2), r = t + n ln 2 in [-ln2/2, ln2/2] in two fused steps. The first is
- * exact: LN2_HI is short. exp(-r) = 1 - r + r^2/2 - r^3 P(-r), where r^2/2 is exact but for the rounding of r^2. lo is
- * that, and what the second step rounded away.
+ * exact: LN2_HI is short. exp(-r) = 1 - r + r^2/2 - r^3 P(-r): the largest two terms are added without loss (Dekker's
+ * fast two-sum), from the r of the first step; what the second takes off joins the rest, so that its rounding counts in
+ * the small terms alone.
  *
- * Error relative to exp(-t), before the four are added: that of P (see coefficients.h) and the last rounding of a tail of
- * at most 0.07, about 2^-28 in single precision and 2^-57 in double. */
-typedef struct { vec r, tail, lo, k; } N(reduced);
+ * Error relative to exp(-t): that of P (see coefficients.h), half a unit of a rest of at most 0.07 and of a square of at
+ * most 0.13, about 2^-27.9 in single precision and 2^-56.9 in double. Unless `precise`, r^2/2 is that of the rounded r,
+ * and the error three times as large: less than a sum must keep, more than an element should lose. */
+typedef struct { N(pair) m; vec k; } N(exponential);
 
-BCEL_INLINE N(reduced) N(exp_reduced)(vec t)
+BCEL_INLINE N(exponential) N(exp_of)(vec t, int precise)
 {
-    vec magic = v_set1(REAL(ROUND_MAGIC));
+    vec magic = v_set1(REAL(ROUND_MAGIC)), one = v_set1(1);
     vec ln2_lo = v_set1(REAL(LN2_LO));
-    vec half = v_set1((real)0.5);
-    N(reduced) e;
+    N(exponential) e;
     e.k = v_fnma(t, v_set1(REAL(LOG2E)), magic);
     vec n = v_sub(e.k, magic);
     vec r_exact = v_fma(n, v_set1(REAL(LN2_HI)), t);
-    e.r = v_fma(n, ln2_lo, r_exact);
-    vec minus_r_lo = v_fnma(n, ln2_lo, v_sub(e.r, r_exact));
-    minus_r_lo = v_fnma(e.r, minus_r_lo, minus_r_lo); /* its part in exp(-r), of slope 1 - r */
-    vec square = v_mul(e.r, e.r);
-    vec minus_square_lo = v_fnma(e.r, e.r, square);
-    e.tail = v_fnma(square, v_mul(e.r, N(exp_polynomial)(e.r)), v_mul(square, half));
-    e.lo = v_fnma(minus_square_lo, half, minus_r_lo);
-    return e;
-}
-
-/* 1 - r + tail + lo as a pair, from the small end without loss (Dekker's fast two-sum: each step adds to something
- * larger). */
-BCEL_INLINE N(pair) N(exp_mantissa)(const N(reduced) *from)
-{
-    vec one = v_set1(1);
-    vec q = v_sub(from->tail, from->r);
-    vec q_lo = v_add(v_sub(from->tail, v_add(q, from->r)), from->lo);
-    N(pair) e;
-    e.hi = v_add(one, q);
-    e.lo = v_add(v_sub(q, v_sub(e.hi, one)), q_lo);
+    vec r = v_fma(n, ln2_lo, r_exact);
+    vec square = v_mul(r, r);
+    vec hi = v_sub(one, r_exact);
+    vec lo = v_fnma(n, ln2_lo, v_sub(v_sub(one, hi), r_exact));
+    lo = v_fnma(v_mul(square, r), N(exp_polynomial)(r), lo);
+    if (precise) lo = v_fma(r, v_fma(n, ln2_lo, v_sub(r_exact, r)), lo);
+    lo = v_fma(square, v_set1((real)0.5), lo);
+    e.m.hi = v_add(hi, lo);
+    e.m.lo = v_sub(lo, v_sub(e.m.hi, hi));
     return e;
 }
 
@@ -198,34 +188,44 @@ typedef struct {
     vmask is_positive;
     vmask far;      /* careful: t > NEAR_MAX */
     vmask huge;     /* careful: t > FAR_MAX, where exp(-t) is 0 */
-    N(reduced) reduced;
     N(pair) e;      /* exp(-t), near */
-    N(pair) m;      /* careful: exp(-t) = 2^n (m.hi + m.lo), far */
+    N(exponential) far_e; /* careful: exp(-t), not yet scaled */
 } N(logit);
 
-BCEL_INLINE N(logit) N(logit_of)(vec x, int careful)
+/* exp(-t) for near t. */
+BCEL_INLINE N(pair) N(exp_near)(vec t, int precise)
+{
+    N(exponential) e = N(exp_of)(t, precise);
+    return N(pair_times)(e.m, v_pow2(e.k));
+}
+
+/* A near logit whose exponential is known. */
+BCEL_INLINE N(logit) N(logit_near)(vec x, N(pair) e)
 {
     N(logit) l;
     l.x = x;
     l.t = v_abs(x);
     l.is_positive = v_lt(v_set1(0), x);
-    vec t = l.t;
-    if (careful) {
-        vec far_max = v_set1(FAR_MAX);
-        l.far = v_lt(v_set1(NEAR_MAX), t);
-        l.huge = v_lt(far_max, t);
-        t = v_select(l.huge, far_max, t);
-    }
-    l.reduced = N(exp_reduced)(t);
-    l.m = N(exp_mantissa)(&l.reduced);
-    l.e = N(pair_times)(l.m, v_pow2(l.reduced.k));
+    l.e = e;
+    return l;
+}
+
+BCEL_INLINE N(logit) N(logit_careful)(vec x)
+{
+    vec t = v_abs(x), far_max = v_set1(FAR_MAX);
+    vmask huge = v_lt(far_max, t);
+    N(exponential) e = N(exp_of)(v_select(huge, far_max, t), 1);
+    N(logit) l = N(logit_near)(x, N(pair_times)(e.m, v_pow2(e.k)));
+    l.far = v_lt(v_set1(NEAR_MAX), t);
+    l.huge = huge;
+    l.far_e = e;
     return l;
 }
 
 /* c * exp(-t) for far and huge t. */
 BCEL_INLINE vec N(exp_far)(const N(logit) *l, vec c)
 {
-    return v_select(l->huge, v_set1(0), N(scale_far)(c, l->m, l->reduced.k));
+    return v_select(l->huge, v_set1(0), N(scale_far)(c, l->far_e.m, l->far_e.k));
 }
 
 /* linear + both * log1p(e): the sum is exact up to the low parts. far_apart: leave out both * log1p(e) of far logits,

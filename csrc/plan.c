@@ -456,7 +456,7 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
         }
         start = block_end;
         if (!totals) continue;
-        if (plan->precision == BCEL_SINGLE) plan->kernels->log_products(&sums.loss);
+        if (sums.loss.multiplied) plan->kernels->log_products[plan->precision](&sums.loss);
         bcel_total_add(&totals->loss, &sums.loss);
         if (pass->sums_weights && plan->weight.layout != BCEL_ABSENT) bcel_total_add(&totals->weight, &sums.weight);
         if (pass->sums_positives) bcel_total_add(&totals->positive, &sums.positive);

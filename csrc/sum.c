@@ -247,6 +247,8 @@ void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside)
     memset(lanes->hi, 0, sizeof lanes->hi);
     memset(lanes->lo, 0, sizeof lanes->lo);
     memset(lanes->product, 0, sizeof lanes->product);
+    memset(lanes->product_lo, 0, sizeof lanes->product_lo);
+    lanes->multiplied = 0;
     lanes->aside = aside;
     lanes->aside_used = 0;
 }

@@ -1,0 +1,47 @@
+/* The sum of the losses of a chunk without weights, in the time that their exponentials take. Included once for each
+ * precision, after math.inc.h.
+ *
+ * The losses are not summed one by one: the sum of log1p(e) is the logarithm of the product of 1 + e, taken once for a
+ * block (bcel_kernels.log_products). Each lane keeps its product as an unevaluated pair. product takes product * e
+ * with one rounding; what that lost, known exactly, joins rest. Nothing is lost but the roundings of rest: with k
+ * terms in a lane, rest is at most 1.5 k u of the product, u being half the unit of 1, and an error of k^2 u^2 remains.
+ *
+ * Where every e is tiny, that may be a large part of the sum: near_sum_suffices tells. The same holds of linear, which
+ * starts from a number so large that Dekker's fast two-sum is exact: a linear part is not 0 only where the loss is at
+ * least log 2. */
+typedef struct { vec product, rest, linear, linear_rest; } N(near_sum);
+
+BCEL_INLINE N(near_sum) N(near_sum_zero)(void)
+{
+    N(near_sum) s = { v_set1(1), v_set1(0), v_set1(LINEAR_START), v_set1(0) };
+    return s;
+}
+
+/* An e of 0 with a logit of 0 counts nothing. */
+BCEL_INLINE void N(near_sum_add)(N(near_sum) *s, vec x, vec y, N(pair) e)
+{
+    vec product = v_fma(s->product, e.hi, s->product);
+    vec lost = v_fnma(s->product, e.hi, v_sub(product, s->product));
+    lost = v_fnma(s->product, e.lo, lost);
+    s->rest = v_sub(v_fma(s->rest, e.hi, s->rest), lost);
+    s->product = product;
+    /* (1 - y) x or -y x: the larger coefficient goes with the larger of the two terms, and nothing cancels. */
+    vec linear = v_fnma(y, x, v_max(x, v_set1(0)));
+    vec sum = v_add(s->linear, linear);
+    s->linear_rest = v_add(s->linear_rest, v_sub(linear, v_sub(sum, s->linear)));
+    s->linear = sum;
+}
+
+/* Whether the error is below 2^-28 (2^-57) of the sum: 12 k^2 u^2 (6 k^2 u^2) for all lanes together. log(product) is at
+ * least half of product - 1 up to 1. */
+BCEL_INLINE int N(near_sum_suffices)(const N(near_sum) *s, size_t n)
+{
+    real k = (real)((n + LANES - 1) / LANES), limit = (k * k + k) * NEAR_SUM_LIMIT;
+    vec one = v_set1(1);
+    vec sum = v_add(v_min(v_sub(s->product, one), one), v_sub(s->linear, v_set1(LINEAR_START)));
+    if (v_any(v_lt(v_set1(limit), sum))) return 1;
+    real sums[LANES], all = 0;
+    v_store(sums, sum);
+    for (int i = 0; i < LANES; ++i) all += sums[i];
+    return all > limit;
+}
