@@ -465,7 +465,7 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
     return BCEL_OK;
 }
 
-void bcel_plan_count(const bcel_plan *plan, uint64_t *count, bcel_total *weight)
+void bcel_plan_count(const bcel_plan *plan, size_t start, size_t end, uint64_t *count, bcel_total *weight)
 {
     buffers room;
     block sums;
@@ -473,9 +473,9 @@ void bcel_plan_count(const bcel_plan *plan, uint64_t *count, bcel_total *weight)
     int masked = is_masked(plan);
     int has_weight = weight && plan->weight.layout != BCEL_ABSENT;
     pass.sums_weights = has_weight;
-    *count = masked ? 0 : plan->n;
-    for (size_t start = 0; (masked || has_weight) && start < plan->n; ) {
-        size_t block_end = plan->n - start > BCEL_BLOCK ? start + BCEL_BLOCK : plan->n;
+    *count = masked ? 0 : end - start;
+    while ((masked || has_weight) && start < end) {
+        size_t block_end = end - start > BCEL_BLOCK ? start + BCEL_BLOCK : end;
         block_init(&sums, &pass);
         for (; start < block_end; start += BCEL_CHUNK) {
             size_t n = block_end - start < BCEL_CHUNK ? block_end - start : BCEL_CHUNK;
