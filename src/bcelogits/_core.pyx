@@ -47,6 +47,12 @@ SOFTPLUS = BCEL_SOFTPLUS
 
 REDUCTIONS = {"mean": BCEL_MEAN, "sum": BCEL_SUM, "weighted_mean": BCEL_WEIGHTED_MEAN}
 
+BLOCK = BCEL_BLOCK
+
+cdef enum:
+    SHORT = 1 << 18
+ALONE = SHORT  # calls on fewer elements are the work of one thread
+
 __version__ = bcel_version().decode()
 ABI_VERSION = bcel_abi_version()
 
@@ -225,6 +231,33 @@ cdef tuple unravel(size_t i, tuple shape):
 
 @cython.final
 @cython.auto_pickle(False)
+cdef class Accumulator:
+    """What some blocks of a reduction add up to. Each thread has its own."""
+
+    cdef bcel_accumulator sums
+
+    def __init__(self):
+        bcel_accumulator_init(&self.sums)
+
+    def merge(self, Accumulator other not None):
+        """Add what the blocks of another add up to."""
+        bcel_accumulator_merge(&self.sums, &other.sums)
+
+    def result(self, bcel_reduction reduction, cnp.ndarray out not None):
+        """Write the value of the reduction to an array of no dimensions."""
+        cdef bcel_output output
+        set_output(&output, out)
+        check_status(bcel_accumulator_result(&self.sums, reduction, &output))
+
+
+cdef int check_status(bcel_status status) except -1:
+    if status != BCEL_OK:
+        raise RuntimeError(bcel_status_text(status).decode())
+    return 0
+
+
+@cython.final
+@cython.auto_pickle(False)
 cdef class Call:
     """Operands that broadcast to the shape of the logits, and the options of a computation.
 
@@ -298,6 +331,22 @@ cdef class Call:
             call.flags |= BCEL_IGNORE_FLOAT
             call.ignore_float = ignore_index
 
+    @property
+    def size(self):
+        """Number of elements."""
+        return self.frame.n
+
+    def reads_to_count(self, bcel_reduction reduction):
+        """Whether `count_blocks` has anything to read."""
+        cdef bcel_call *call = &self.frame.call
+        if reduction == BCEL_SUM:
+            return False
+        return (
+            call.where.data != NULL
+            or call.flags & (BCEL_IGNORE_FLOAT | BCEL_IGNORE_INT) != 0
+            or (reduction == BCEL_WEIGHTED_MEAN and call.weight.data != NULL)
+        )
+
     cdef const bcel_call *arranged(self, Frame *frame, tuple order) except NULL:
         """The call with its dimensions in this order; `frame` is room for it."""
         cdef const Frame *own = &self.frame
@@ -323,7 +372,7 @@ cdef class Call:
             return 0
         if status == BCEL_TARGET_OUT_OF_RANGE:
             self.check_target()
-        raise RuntimeError(bcel_status_text(status).decode())
+        return check_status(status)
 
     def check_target(self):
         """Raise a ValueError that names the first counted target outside [0, 1], if any."""
@@ -337,8 +386,18 @@ cdef class Call:
         place = f"[{', '.join(map(str, index))}]" if index else ""
         raise ValueError(f"target{place} is {target[index]}, outside [0, 1]")
 
-    def map(self, bcel_function function, cnp.ndarray out not None, cnp.ndarray out2=None):
-        """Write one value, or two, for each element. Outputs have the shape of the logits."""
+    def map(
+        self,
+        bcel_function function,
+        cnp.ndarray out not None,
+        cnp.ndarray out2=None,
+        size_t first_block=0,
+        size_t last_block=SIZE_MAX,
+    ):
+        """Write one value, or two, for each element of some blocks.
+
+        Outputs have the shape of the logits.
+        """
         cdef bcel_output[2] outputs
         cdef bcel_status status
         cdef PyThreadState *state
@@ -346,7 +405,9 @@ cdef class Call:
         if out2 is not None:
             set_output(&outputs[1], out2)
         state = release_gil(self.frame.n)
-        status = bcel_map(function, &self.frame.call, outputs)
+        status = bcel_map_blocks(
+            function, &self.frame.call, outputs, first_block, last_block
+        )
         acquire_gil(state)
         self.succeed(status)
 
@@ -379,6 +440,95 @@ cdef class Call:
         set_output(&outputs[1], grad)
         state = release_gil(self.frame.n)
         status = bcel_value_and_grad(reduction, scale, &self.frame.call, &outputs[0], &outputs[1])
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce_slice(
+        self,
+        bcel_reduction reduction,
+        cnp.ndarray out not None,
+        tuple order not None,
+        int axis,
+        Py_ssize_t start,
+        Py_ssize_t stop,
+    ):
+        """Do of `reduce` only the indices start <= i < stop of one axis of `out`."""
+        cdef Frame room
+        cdef bcel_operand *operand
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef int slot
+        cdef int kept = cnp.PyArray_NDIM(out)
+        self.arranged(&room, order)
+        set_output(&output, out)
+        room.shape[axis] = stop - start
+        for slot in range(OPERANDS):
+            operand = operand_of(&room.call, slot)
+            if operand.data != NULL:
+                operand.data = <const char *>operand.data + start * operand.strides[axis]
+        output.data = <char *>output.data + start * output.strides[axis]
+        state = release_gil(self.frame.n)
+        status = bcel_reduce(reduction, kept, &room.call, &output)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce_blocks(
+        self,
+        Accumulator sums not None,
+        bcel_reduction reduction,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add blocks of a reduction of everything."""
+        cdef bcel_status status
+        cdef PyThreadState *state = release_gil(self.frame.n)
+        status = bcel_reduce_blocks(
+            &sums.sums, reduction, &self.frame.call, first_block, last_block
+        )
+        acquire_gil(state)
+        self.succeed(status)
+
+    def count_blocks(
+        self,
+        Accumulator counted not None,
+        bcel_reduction reduction,
+        cnp.ndarray grad not None,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add what `value_and_grad_blocks` has to know of all blocks beforehand."""
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&output, grad)
+        state = release_gil(self.frame.n)
+        status = bcel_count_blocks(
+            &counted.sums, reduction, &self.frame.call, &output, first_block, last_block
+        )
+        acquire_gil(state)
+        self.succeed(status)
+
+    def value_and_grad_blocks(
+        self,
+        Accumulator sums not None,
+        bcel_reduction reduction,
+        double scale,
+        Accumulator counted not None,
+        cnp.ndarray grad not None,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add blocks of a reduction of everything, and write their part of the gradient."""
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&output, grad)
+        state = release_gil(self.frame.n)
+        status = bcel_value_and_grad_blocks(
+            &sums.sums, reduction, scale, &counted.sums, &self.frame.call, &output,
+            first_block, last_block,
+        )
         acquire_gil(state)
         self.succeed(status)
 
@@ -515,7 +665,12 @@ cdef class Loss:
 
 Compute the loss.
 """  # the form in which inspect.signature finds the names
-        if self.plain and cnp.PyArray_CheckExact(input) and cnp.PyArray_CheckExact(target):
+        if (
+            self.plain
+            and cnp.PyArray_CheckExact(input)
+            and cnp.PyArray_CheckExact(target)
+            and (cnp.PyArray_SIZE(input) < SHORT or not self._is_cut(cnp.PyArray_SIZE(input)))
+        ):
             result = self.compute(input, target)
             if result is not None:
                 return result
