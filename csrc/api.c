@@ -231,21 +231,41 @@ static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
     if (walk->left) bcel_plan_move(plan, offsets);
 }
 
+static bcel_pair reduced(bcel_reduction reduction, const bcel_plan *plan, const bcel_totals *totals)
+{
+    bcel_scaled by = divisor(reduction, plan, totals->count, &totals->weight);
+    return bcel_divide(bcel_total_value(&totals->loss), by);
+}
+
+static bcel_status reduce_all(bcel_reduction reduction, const bcel_call *call, const bcel_output *output)
+{
+    if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    bcel_plan plan;
+    bcel_totals totals;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, NULL, 0, 1);
+    if (status != BCEL_OK) return status;
+    bcel_totals_init(&totals);
+    status = run_all(&plan, &pass, &totals);
+    if (status != BCEL_OK) return status;
+    write_value(output->data, output->dtype, output->swapped, reduced(reduction, &plan, &totals));
+    return BCEL_OK;
+}
+
 bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *call, const bcel_output *output)
 {
+    if (kept == 0) return reduce_all(reduction, call, output);
     kept_walk walk;
     bcel_plan plan;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
     bcel_status status = kept_walk_init(&walk, kept, call, output);
     if (status != BCEL_OK) return status;
-    status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
+    status = bcel_plan_init(&plan, call, kept, BCEL_ORDER_C, NULL, 0, 1);
     while (status == BCEL_OK && walk.left) {
         bcel_totals totals;
         bcel_totals_init(&totals);
         status = run_all(&plan, &pass, &totals);
-        if (status != BCEL_OK) break;
-        bcel_scaled by = divisor(reduction, &plan, totals.count, &totals.weight);
-        kept_walk_next(&walk, &plan, bcel_divide(bcel_total_value(&totals.loss), by));
+        if (status == BCEL_OK) kept_walk_next(&walk, &plan, reduced(reduction, &plan, &totals));
     }
     return status;
 }
@@ -274,8 +294,7 @@ bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bc
     bcel_totals_init(&totals);
     status = run_all(&plan, &pass, &totals);
     if (status != BCEL_OK) return status;
-    bcel_scaled by = divisor(reduction, &plan, totals.count, &totals.weight);
-    write_value(value->data, value->dtype, value->swapped, bcel_divide(bcel_total_value(&totals.loss), by));
+    write_value(value->data, value->dtype, value->swapped, reduced(reduction, &plan, &totals));
     return BCEL_OK;
 }
 
@@ -334,7 +353,7 @@ bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, d
         bcel_totals_init(&totals);
         status = run_all(&plan, &pass, &totals);
         if (status != BCEL_OK) return status;
-        value = bcel_divide(bcel_total_value(&totals.loss), divisor(reduction, &plan, totals.count, &totals.weight));
+        value = reduced(reduction, &plan, &totals);
     }
     bcel_pair factor = scale_of_reduction(reduction, scale, &plan);
     if (kept < call->ndim || subtracts_value) {

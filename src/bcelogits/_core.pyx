@@ -31,6 +31,28 @@ cdef extern from "numpy/ndarrayobject.h":
         cnp.ndarray like, cnp.NPY_ORDER order, cnp.dtype dtype, int subok
     )
 
+cdef extern from *:
+    """
+    #include "numpy/arrayscalars.h"
+
+    /* What PyArray_Scalar makes of these two types, by a shorter way. */
+    static inline PyObject *new_float32(float value)
+    {
+        PyObject *scalar = PyArrayScalar_New(Float);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Float, value);
+        return scalar;
+    }
+
+    static inline PyObject *new_float64(double value)
+    {
+        PyObject *scalar = PyArrayScalar_New(Double);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Double, value);
+        return scalar;
+    }
+    """
+    object new_float32(float value)
+    object new_float64(double value)
+
 
 # ---- names for Python ----------------------------------------------------------------------------
 
@@ -134,6 +156,15 @@ cdef struct Frame:
     size_t[BCEL_MAX_DIMS] shape
     ptrdiff_t[OPERANDS][BCEL_MAX_DIMS] strides
 
+cdef struct Vectors:
+    # A bcel_call of one dimension with the extent that it points to.
+    bcel_call call
+    size_t n
+
+cdef union Value:
+    float single
+    double dbl
+
 cdef enum Fit:
     FITS
     UNKNOWN_DTYPE
@@ -194,6 +225,31 @@ cdef Fit set_operand(Frame *frame, int slot, cnp.ndarray array) except *:
     operand.dtype = <bcel_dtype>code
     operand.swapped = cnp.PyArray_ISBYTESWAPPED(array)
     return FITS
+
+
+cdef const ptrdiff_t standing = 0  # the stride of an array of one element
+
+
+cdef inline bint set_packed(bcel_operand *operand, cnp.ndarray array) noexcept:
+    """Enter an array as contiguous, if it is so and of one of NumPy's own types."""
+    cdef int num = cnp.PyArray_TYPE(array)
+    if not cnp.PyArray_ISCARRAY_RO(array) or not 0 <= num < NUMPY_TYPES or not numpy_codes[num]:
+        return False
+    operand.data = cnp.PyArray_DATA(array)
+    operand.strides = NULL
+    operand.dtype = <bcel_dtype>numpy_codes[num]
+    operand.swapped = 0
+    return True
+
+
+cdef inline bint set_even(bcel_operand *operand, cnp.ndarray array, cnp.ndarray input) noexcept:
+    """Enter a packed array of the shape of the logits, or of one element and no more axes."""
+    if not set_packed(operand, array):
+        return False
+    if cnp.PyArray_SAMESHAPE(array, input):
+        return True
+    operand.strides = &standing
+    return cnp.PyArray_SIZE(array) == 1 and cnp.PyArray_NDIM(array) <= cnp.PyArray_NDIM(input)
 
 
 cdef int set_output(bcel_output *output, cnp.ndarray array) except -1:
@@ -627,8 +683,8 @@ cdef class Loss:
     cdef readonly object num_threads
     cdef bint plain
     cdef int code
-    cdef unsigned int flags
-    cdef int64_t ignore_int
+    cdef bint may_be_empty  # a reduction of operands that are not
+    cdef bcel_call template
 
     def __init__(
         self,
@@ -650,13 +706,17 @@ cdef class Loss:
         self.check = check
         self.num_threads = num_threads
         self.code = NONE if reduction == "none" else REDUCTIONS[reduction]
-        self.flags = BCEL_CHECK if check else 0
+        bcel_call_init(&self.template)
+        self.template.label_smoothing = label_smoothing
+        if not check:
+            self.template.flags = 0
         if ignore_index is not None:
             # Every dtype holds small integers exactly; the others need conversion.
             plain = plain and -128 <= ignore_index <= 128 and ignore_index == int(ignore_index)
             if plain:
-                self.flags |= BCEL_IGNORE_INT
-                self.ignore_int = ignore_index
+                self.template.flags |= BCEL_IGNORE_INT
+                self.template.ignore_int = ignore_index
+        self.may_be_empty = self.code == BCEL_WEIGHTED_MEAN or ignore_index is not None
         self.plain = plain
 
     def __call__(self, input, target):
@@ -671,23 +731,35 @@ Compute the loss.
             and cnp.PyArray_CheckExact(target)
             and (cnp.PyArray_SIZE(input) < SHORT or not self._is_cut(cnp.PyArray_SIZE(input)))
         ):
-            result = self.compute(input, target)
+            result = self.compute(<cnp.ndarray>input, <cnp.ndarray>target)
             if result is not None:
                 return result
         return self.forward(input, target)
 
     cdef object compute(self, cnp.ndarray input, cnp.ndarray target):
         """The result, or None if it takes more than this."""
+        cdef Vectors vectors
         cdef Frame frame
-        cdef cnp.dtype dtype
-        cdef bcel_output output
-        cdef bcel_status status
-        cdef PyThreadState *state
-        cdef cnp.ndarray out = None
-        cdef double value
-
         if not cnp.PyArray_SAMESHAPE(input, target):
             return None
+        vectors.call = self.template
+        if (
+            set_packed(&vectors.call.input, input)
+            and set_packed(&vectors.call.target, target)
+            and (
+                self.weight is None
+                or set_even(&vectors.call.weight, <cnp.ndarray>self.weight, input)
+            )
+            and (
+                self.pos_weight is None
+                or set_even(&vectors.call.pos_weight, <cnp.ndarray>self.pos_weight, input)
+            )
+        ):
+            vectors.n = cnp.PyArray_SIZE(input)
+            vectors.call.ndim = 1
+            vectors.call.shape = &vectors.n
+            return self.finish(&vectors.call, vectors.n, input)
+
         start_frame(&frame, input)
         if (
             set_operand(&frame, INPUT, input) != FITS
@@ -700,42 +772,51 @@ Compute the loss.
         ):
             return None
         frame.call.label_smoothing = self.label_smoothing
-        frame.call.flags = self.flags
-        frame.call.ignore_int = self.ignore_int
+        frame.call.flags = self.template.flags
+        frame.call.ignore_int = self.template.ignore_int
+        return self.finish(&frame.call, frame.n, input)
 
-        if frame.call.input.dtype > BCEL_BFLOAT16:
-            dtype = float64
-        elif frame.call.input.swapped:
-            return None
-        else:
-            dtype = input.descr
+    cdef object finish(self, const bcel_call *call, size_t n, cnp.ndarray input):
+        cdef cnp.dtype dtype
+        cdef cnp.ndarray out
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef Value value
 
         if self.code == NONE:
-            if frame.call.ndim == 0:
+            if cnp.PyArray_NDIM(input) == 0 or call.input.swapped:
                 return None
+            dtype = float64 if call.input.dtype > BCEL_BFLOAT16 else input.descr
             Py_INCREF(dtype)  # the next call takes a reference
             out = PyArray_NewLikeArray(input, cnp.NPY_KEEPORDER, dtype, 0)
             set_output(&output, out)
-            state = release_gil(frame.n)
-            status = bcel_map(BCEL_LOSS, &frame.call, &output)
+            if call.ndim != cnp.PyArray_NDIM(out):
+                output.strides = NULL  # like the packed operands
+            state = release_gil(n)
+            status = bcel_map(BCEL_LOSS, call, &output)
             acquire_gil(state)
             return out if status == BCEL_OK else None
 
-        if frame.n == 0:
+        if n == 0 or call.input.swapped:
             return None
         output.data = &value
         output.strides = NULL
-        output.dtype = <bcel_dtype>code_of(dtype)
+        output.dtype = BCEL_FLOAT64 if call.input.dtype > BCEL_BFLOAT16 else call.input.dtype
         output.swapped = 0
-        state = release_gil(frame.n)
-        status = bcel_reduce(<bcel_reduction>self.code, 0, &frame.call, &output)
+        state = release_gil(n)
+        status = bcel_reduce(<bcel_reduction>self.code, 0, call, &output)
         acquire_gil(state)
         if status != BCEL_OK:
             return None
-        result = PyArray_Scalar(&value, dtype, None)
-        if self.code == BCEL_WEIGHTED_MEAN or self.flags & BCEL_IGNORE_INT:
-            if not isfinite(result):
-                return None  # perhaps the mean of nothing
+        if output.dtype == BCEL_FLOAT32:
+            result = new_float32(value.single)
+        elif output.dtype == BCEL_FLOAT64:
+            result = new_float64(value.dbl)
+        else:
+            result = PyArray_Scalar(&value, input.descr, None)
+        if self.may_be_empty and not isfinite(result):
+            return None  # perhaps the mean of nothing
         return result
 
 
@@ -744,12 +825,6 @@ Compute the loss.
 ctypedef fused real:
     float
     double
-
-
-cdef struct Vectors:
-    # A bcel_call of one dimension with the extent that it points to.
-    bcel_call call
-    size_t n
 
 
 cdef int begin(Vectors *vectors, const real[::1] input, const real[::1] target) except -1 nogil:
