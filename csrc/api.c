@@ -85,7 +85,19 @@ static bcel_status run_all(const bcel_plan *plan, const bcel_pass *pass, bcel_to
     return bcel_plan_run(plan, pass, 0, plan->n, totals);
 }
 
-bcel_status bcel_map(bcel_function function, const bcel_call *call, const bcel_output *outputs)
+/* Elements of blocks first_block <= i < last_block, as far as there are any. */
+typedef struct { size_t start, end; } range;
+
+static range range_of_blocks(size_t n, size_t first_block, size_t last_block)
+{
+    size_t full = n / BCEL_BLOCK;
+    range r = { first_block > full ? n : first_block * BCEL_BLOCK, last_block > full ? n : last_block * BCEL_BLOCK };
+    if (r.start > r.end) r.start = r.end;
+    return r;
+}
+
+bcel_status bcel_map_blocks(bcel_function function, const bcel_call *call, const bcel_output *outputs,
+                            size_t first_block, size_t last_block)
 {
     bcel_pass pass;
     switch (function) {
@@ -103,7 +115,14 @@ bcel_status bcel_map(bcel_function function, const bcel_call *call, const bcel_o
     }
     bcel_plan plan;
     bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_ANY, outputs, pass.writes, pass.uses_target);
-    return status == BCEL_OK ? run_all(&plan, &pass, NULL) : status;
+    if (status != BCEL_OK) return status;
+    range r = range_of_blocks(plan.n, first_block, last_block);
+    return bcel_plan_run(&plan, &pass, r.start, r.end, NULL);
+}
+
+bcel_status bcel_map(bcel_function function, const bcel_call *call, const bcel_output *outputs)
+{
+    return bcel_map_blocks(function, call, outputs, 0, SIZE_MAX);
 }
 
 /* ---- reductions ---------------------------------------------------------------------------------- */
@@ -212,21 +231,41 @@ static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
     if (walk->left) bcel_plan_move(plan, offsets);
 }
 
+static bcel_pair reduced(bcel_reduction reduction, const bcel_plan *plan, const bcel_totals *totals)
+{
+    bcel_scaled by = divisor(reduction, plan, totals->count, &totals->weight);
+    return bcel_divide(bcel_total_value(&totals->loss), by);
+}
+
+static bcel_status reduce_all(bcel_reduction reduction, const bcel_call *call, const bcel_output *output)
+{
+    if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    bcel_plan plan;
+    bcel_totals totals;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, NULL, 0, 1);
+    if (status != BCEL_OK) return status;
+    bcel_totals_init(&totals);
+    status = run_all(&plan, &pass, &totals);
+    if (status != BCEL_OK) return status;
+    write_value(output->data, output->dtype, output->swapped, reduced(reduction, &plan, &totals));
+    return BCEL_OK;
+}
+
 bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *call, const bcel_output *output)
 {
+    if (kept == 0) return reduce_all(reduction, call, output);
     kept_walk walk;
     bcel_plan plan;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
     bcel_status status = kept_walk_init(&walk, kept, call, output);
     if (status != BCEL_OK) return status;
-    status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
+    status = bcel_plan_init(&plan, call, kept, BCEL_ORDER_C, NULL, 0, 1);
     while (status == BCEL_OK && walk.left) {
         bcel_totals totals;
         bcel_totals_init(&totals);
         status = run_all(&plan, &pass, &totals);
-        if (status != BCEL_OK) break;
-        bcel_scaled by = divisor(reduction, &plan, totals.count, &totals.weight);
-        kept_walk_next(&walk, &plan, bcel_divide(bcel_total_value(&totals.loss), by));
+        if (status == BCEL_OK) kept_walk_next(&walk, &plan, reduced(reduction, &plan, &totals));
     }
     return status;
 }
@@ -237,7 +276,8 @@ static bcel_pair scale_of_reduction(bcel_reduction reduction, double scale, cons
     uint64_t count = plan->n;
     bcel_total weight;
     bcel_total_init(&weight);
-    if (reduction != BCEL_SUM) bcel_plan_count(plan, &count, reduction == BCEL_WEIGHTED_MEAN ? &weight : NULL);
+    if (reduction != BCEL_SUM)
+        bcel_plan_count(plan, 0, plan->n, &count, reduction == BCEL_WEIGHTED_MEAN ? &weight : NULL);
     return bcel_divide(scaled(scale), divisor(reduction, plan, count, &weight));
 }
 
@@ -254,8 +294,7 @@ bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bc
     bcel_totals_init(&totals);
     status = run_all(&plan, &pass, &totals);
     if (status != BCEL_OK) return status;
-    bcel_scaled by = divisor(reduction, &plan, totals.count, &totals.weight);
-    write_value(value->data, value->dtype, value->swapped, bcel_divide(bcel_total_value(&totals.loss), by));
+    write_value(value->data, value->dtype, value->swapped, reduced(reduction, &plan, &totals));
     return BCEL_OK;
 }
 
@@ -314,7 +353,7 @@ bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, d
         bcel_totals_init(&totals);
         status = run_all(&plan, &pass, &totals);
         if (status != BCEL_OK) return status;
-        value = bcel_divide(bcel_total_value(&totals.loss), divisor(reduction, &plan, totals.count, &totals.weight));
+        value = reduced(reduction, &plan, &totals);
     }
     bcel_pair factor = scale_of_reduction(reduction, scale, &plan);
     if (kept < call->ndim || subtracts_value) {
@@ -335,31 +374,42 @@ void bcel_accumulator_init(bcel_accumulator *accumulator)
     memset(accumulator, 0, sizeof *accumulator);
 }
 
+/* Totals of a pass; without weights each counted element weighs 1. */
+static void add_totals(bcel_accumulator *accumulator, const bcel_plan *plan, const bcel_pass *pass,
+                       const bcel_totals *totals)
+{
+    bcel_total_into(&totals->loss, &accumulator->loss);
+    if (pass->sums_positives) bcel_total_into(&totals->positive, &accumulator->positive);
+    if (!pass->sums_weights)
+        ;
+    else if (plan->weight.layout == BCEL_ABSENT)
+        bcel_exact_add(&accumulator->weight, (double)totals->count);
+    else
+        bcel_total_into(&totals->weight, &accumulator->weight);
+    accumulator->count += totals->count;
+}
+
+static bcel_status run_blocks(bcel_accumulator *accumulator, const bcel_pass *pass, const bcel_call *call,
+                              const bcel_output *grad, size_t first_block, size_t last_block)
+{
+    bcel_plan plan;
+    bcel_totals totals;
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, pass->writes, 1);
+    if (status != BCEL_OK) return status;
+    range r = range_of_blocks(plan.n, first_block, last_block);
+    bcel_totals_init(&totals);
+    status = bcel_plan_run(&plan, pass, r.start, r.end, &totals);
+    if (status == BCEL_OK) add_totals(accumulator, &plan, pass, &totals);
+    return status;
+}
+
 bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
                             size_t last_block)
 {
-    bcel_plan plan;
-    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_C, NULL, 0, 1);
-    if (status != BCEL_OK) return status;
-    size_t blocks = plan.n / BCEL_BLOCK + (plan.n % BCEL_BLOCK != 0);
-    if (last_block > blocks) last_block = blocks;
-    if (first_block >= last_block) return BCEL_OK;
-    size_t end = last_block == blocks ? plan.n : last_block * BCEL_BLOCK;
     bcel_pass pass = pass_for(BCEL_TASK_SUM, 0);
     pass.sums_weights = 1;
     pass.sums_positives = 1;
-    bcel_totals totals;
-    bcel_totals_init(&totals);
-    status = bcel_plan_run(&plan, &pass, first_block * BCEL_BLOCK, end, &totals);
-    if (status != BCEL_OK) return status;
-    bcel_total_into(&totals.loss, &accumulator->loss);
-    bcel_total_into(&totals.positive, &accumulator->positive);
-    if (plan.weight.layout == BCEL_ABSENT)
-        bcel_exact_add(&accumulator->weight, (double)totals.count);
-    else
-        bcel_total_into(&totals.weight, &accumulator->weight);
-    accumulator->count += totals.count;
-    return BCEL_OK;
+    return run_blocks(accumulator, &pass, call, NULL, first_block, last_block);
 }
 
 void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other)
@@ -370,15 +420,57 @@ void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulato
     accumulator->count += other->count;
 }
 
+/* As divisor() says, of totals that are merged. */
+static bcel_scaled accumulated_divisor(bcel_reduction reduction, const bcel_accumulator *accumulator)
+{
+    if (reduction == BCEL_SUM) return scaled(1);
+    if (reduction == BCEL_MEAN) return scaled((double)accumulator->count);
+    return bcel_exact_value(&accumulator->weight);
+}
+
 bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_reduction reduction,
                                     const bcel_output *output)
 {
     if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
-    bcel_scaled by = reduction == BCEL_SUM    ? scaled(1)
-                     : reduction == BCEL_MEAN ? scaled((double)accumulator->count)
-                                              : bcel_exact_value(&accumulator->weight);
+    bcel_scaled by = accumulated_divisor(reduction, accumulator);
     write_value(output->data, output->dtype, output->swapped, bcel_divide(bcel_exact_value(&accumulator->loss), by));
     return BCEL_OK;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------- */
+
+bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_reduction reduction, const bcel_call *call,
+                               size_t first_block, size_t last_block)
+{
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+    return run_blocks(accumulator, &pass, call, NULL, first_block, last_block);
+}
+
+bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reduction, const bcel_call *call,
+                              const bcel_output *grad, size_t first_block, size_t last_block)
+{
+    bcel_plan plan;
+    bcel_totals totals;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+    /* The order of the walk, which the sum of weights depends on, may depend on the output too. */
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, 1, 1);
+    if (status != BCEL_OK) return status;
+    range r = range_of_blocks(plan.n, first_block, last_block);
+    bcel_totals_init(&totals);
+    if (reduction != BCEL_SUM)
+        bcel_plan_count(&plan, r.start, r.end, &totals.count, pass.sums_weights ? &totals.weight : NULL);
+    add_totals(counted, &plan, &pass, &totals);
+    return BCEL_OK;
+}
+
+bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator, bcel_reduction reduction, double scale,
+                                       const bcel_accumulator *counted, const bcel_call *call,
+                                       const bcel_output *grad, size_t first_block, size_t last_block)
+{
+    if (!counted && reduction != BCEL_SUM) return BCEL_INVALID_ARGUMENT;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM_GRAD, 1, reduction);
+    pass.factor = bcel_divide(scaled(scale), accumulated_divisor(reduction, counted));
+    return run_blocks(accumulator, &pass, call, grad, first_block, last_block);
 }
 
 /* ---- looking at operands ------------------------------------------------------------------------- */

@@ -97,8 +97,6 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
     /* No element: nothing is read, whatever the pointers are. */
     int empty = plan->n == 0;
     if (!empty && (!call->input.data || (needs_target && !call->target.data))) return BCEL_INVALID_ARGUMENT;
-    for (int i = 0; i < BCEL_OPERANDS; ++i)
-        if (operands[i]->data && !bcel_dtype_size(operands[i]->dtype)) return BCEL_INVALID_ARGUMENT;
     if (call->where.data && call->where.dtype != BCEL_BOOL) return BCEL_INVALID_ARGUMENT;
     if (!(call->label_smoothing >= 0 && call->label_smoothing <= 1)) return BCEL_INVALID_ARGUMENT;
     for (int o = 0; o < output_count; ++o)
@@ -110,6 +108,10 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
     const int *chosen = choose_order(order, how, call, operands, BCEL_OPERANDS, first_dim) ? order : NULL;
     for (int i = 0; i < BCEL_OPERANDS; ++i) {
         const bcel_operand *o = operands[i];
+        views[i]->layout = BCEL_ABSENT;
+        views[i]->dtype = o->dtype;
+        if (!o->data) continue;
+        if (!bcel_dtype_size(o->dtype)) return BCEL_INVALID_ARGUMENT;
         if (chosen)
             bcel_view_init(views[i], o->data, o->strides, o->dtype, o->swapped, ndim, call->shape, chosen);
         else
@@ -465,7 +467,7 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
     return BCEL_OK;
 }
 
-void bcel_plan_count(const bcel_plan *plan, uint64_t *count, bcel_total *weight)
+void bcel_plan_count(const bcel_plan *plan, size_t start, size_t end, uint64_t *count, bcel_total *weight)
 {
     buffers room;
     block sums;
@@ -473,9 +475,9 @@ void bcel_plan_count(const bcel_plan *plan, uint64_t *count, bcel_total *weight)
     int masked = is_masked(plan);
     int has_weight = weight && plan->weight.layout != BCEL_ABSENT;
     pass.sums_weights = has_weight;
-    *count = masked ? 0 : plan->n;
-    for (size_t start = 0; (masked || has_weight) && start < plan->n; ) {
-        size_t block_end = plan->n - start > BCEL_BLOCK ? start + BCEL_BLOCK : plan->n;
+    *count = masked ? 0 : end - start;
+    while ((masked || has_weight) && start < end) {
+        size_t block_end = end - start > BCEL_BLOCK ? start + BCEL_BLOCK : end;
         block_init(&sums, &pass);
         for (; start < block_end; start += BCEL_CHUNK) {
             size_t n = block_end - start < BCEL_CHUNK ? block_end - start : BCEL_CHUNK;

@@ -60,8 +60,9 @@ void bcel_totals_init(bcel_totals *totals);
 bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t end,
                           bcel_totals *totals);
 
-/* Counted elements, and the sum of their weights if weight is not NULL, without looking at anything else. */
-void bcel_plan_count(const bcel_plan *plan, uint64_t *count, bcel_total *weight);
+/* Counted elements of start <= i < end, and the sum of their weights if weight is not NULL, without looking at anything
+ * else; start is a multiple of BCEL_BLOCK. */
+void bcel_plan_count(const bcel_plan *plan, size_t start, size_t end, uint64_t *count, bcel_total *weight);
 
 /* Index of the first counted target outside [0, 1], or n. */
 size_t bcel_plan_find_bad_target(const bcel_plan *plan);

@@ -16,7 +16,12 @@ void bcel_view_init(bcel_view *view, const void *data, const ptrdiff_t *strides,
     view->layout = BCEL_ABSENT;
     view->ndim = 0;
     if (!data) return;
-    if (strides) {
+    if (ndim == 1) { /* the way of most calls, and a short one */
+        int one = shape[0] == 1;
+        view->ndim = 1;
+        view->shape[0] = shape[0];
+        view->strides[0] = strides && !one ? strides[0] : (ptrdiff_t)view->size;
+    } else if (strides) {
         int top = 0; /* dimensions so far, of which the last may still grow */
         for (int i = 0; i < ndim; ++i) {
             int d = order ? order[i] : i;

@@ -17,7 +17,8 @@
  *
  * How it is used
  *   Describe the operands in a bcel_call, start from bcel_call_init, then hand it to one of
- *   bcel_map (arrays out), bcel_reduce (sums and means) or bcel_accumulate (streams, threads).
+ *   bcel_map (arrays out), bcel_reduce (sums and means) or bcel_accumulate (streams). The functions whose
+ *   names end in _blocks do a part of these: threads of the caller's share the work, and no bit changes.
  *
  * SPDX-License-Identifier: BSD-3-Clause
  */
@@ -189,7 +190,7 @@ BCEL_API bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction red
 BCEL_API bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call,
                                    const bcel_output *output);
 
-/* ---- streams and threads ----------------------------------------------------------------------- */
+/* ---- streams ----------------------------------------------------------------------------------- */
 
 /* An exact sum of doubles: a fixed-point number that covers their whole range, and 512 bits below it for sums of
  * what is too small for one, so that adding and merging is associative and no order changes the result. */
@@ -208,8 +209,9 @@ typedef struct bcel_accumulator {
 
 BCEL_API void bcel_accumulator_init(bcel_accumulator *accumulator);
 
-/* Adds blocks first_block <= i < last_block of the call, each of BCEL_BLOCK elements in C order (the last may be
- * shorter; block numbers beyond it are ignored). On an error the accumulator is left as it was. */
+/* Adds blocks first_block <= i < last_block of the call, each of BCEL_BLOCK elements in the order in which bcel_reduce
+ * sums them (the last may be shorter; block numbers beyond it are ignored). On an error the accumulator is left as it
+ * was. */
 BCEL_API bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
                                      size_t last_block);
 
@@ -218,6 +220,33 @@ BCEL_API void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_a
 /* Rounded once to the dtype of output, a single value. */
 BCEL_API bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_reduction reduction,
                                              const bcel_output *output);
+
+/* ---- threads ----------------------------------------------------------------------------------- */
+
+/* Blocks first_block <= i < last_block of what the function without _blocks does, numbered as in bcel_accumulate: once
+ * each block is done, by whichever thread and in whatever order, the bits are those of that function. Threads
+ * may share the call and the outputs; each needs an accumulator of its own, to be merged at the end. A block
+ * writes its own elements of the outputs and no other. An output that is also an operand must be so for all parts alike.
+ *
+ * On an error the accumulator is left as it was; bcel_find_bad_target names the same target whichever part met one. */
+
+BCEL_API bcel_status bcel_map_blocks(bcel_function function, const bcel_call *call, const bcel_output *outputs,
+                                     size_t first_block, size_t last_block);
+
+/* bcel_reduce with kept = 0: adds what this reduction needs, and no more; then bcel_accumulator_result. */
+BCEL_API bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_reduction reduction,
+                                        const bcel_call *call, size_t first_block, size_t last_block);
+
+/* bcel_value_and_grad, in two passes over the blocks. The first counts what the gradient is divided by: it reads
+ * what tells which elements count, and for BCEL_WEIGHTED_MEAN weights; often it reads nothing. It does not write to
+ * grad, which is to be that of the second pass. The second takes the merged counts of all blocks, and its own accumulator
+ * is that of the value, as in bcel_reduce_blocks. BCEL_SUM needs no first pass and takes NULL for counted. */
+BCEL_API bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reduction, const bcel_call *call,
+                                       const bcel_output *grad, size_t first_block, size_t last_block);
+BCEL_API bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator, bcel_reduction reduction,
+                                                double scale, const bcel_accumulator *counted,
+                                                const bcel_call *call, const bcel_output *grad,
+                                                size_t first_block, size_t last_block);
 
 /* ---- looking at operands ----------------------------------------------------------------------- */
 

@@ -101,6 +101,27 @@ cdef extern from "bcelogits.h" nogil:
     bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call,
                               const bcel_output *output)
 
+    ctypedef struct bcel_accumulator:
+        pass
+
+    void bcel_accumulator_init(bcel_accumulator *accumulator)
+    void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other)
+    bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator,
+                                        bcel_reduction reduction, const bcel_output *output)
+
+    bcel_status bcel_map_blocks(bcel_function function, const bcel_call *call,
+                                const bcel_output *outputs, size_t first_block, size_t last_block)
+    bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_reduction reduction,
+                                   const bcel_call *call, size_t first_block, size_t last_block)
+    bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reduction,
+                                  const bcel_call *call, const bcel_output *grad,
+                                  size_t first_block, size_t last_block)
+    bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator,
+                                           bcel_reduction reduction, double scale,
+                                           const bcel_accumulator *counted, const bcel_call *call,
+                                           const bcel_output *grad, size_t first_block,
+                                           size_t last_block)
+
     size_t bcel_find_bad_target(const bcel_call *call)
     size_t bcel_find_negative(int ndim, const size_t *shape, const bcel_operand *operand)
 

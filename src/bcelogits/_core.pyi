@@ -16,6 +16,9 @@ SOFTPLUS: int
 
 REDUCTIONS: dict[str, int]
 
+BLOCK: int
+ALONE: int
+
 __version__: str
 ABI_VERSION: int
 
@@ -23,6 +26,11 @@ def is_real(dtype: np.dtype[Any], /) -> bool: ...
 def is_floating(dtype: np.dtype[Any], /) -> bool: ...
 def find_negative(array: NDArray[Any], /) -> tuple[int, ...] | None: ...
 def same_view(a: NDArray[Any], b: NDArray[Any], /) -> bool: ...
+
+class Accumulator:
+    def __init__(self) -> None: ...
+    def merge(self, other: Accumulator) -> None: ...
+    def result(self, reduction: int, out: NDArray[Any]) -> None: ...
 
 class Call:
     def __init__(
@@ -40,13 +48,53 @@ class Call:
         check: bool = True,
         float64: bool = False,
     ) -> None: ...
+    @property
+    def size(self) -> int: ...
+    def reads_to_count(self, reduction: int) -> bool: ...
     def check_target(self) -> None: ...
-    def map(self, function: int, out: NDArray[Any], out2: NDArray[Any] | None = None) -> None: ...
+    def map(
+        self,
+        function: int,
+        out: NDArray[Any],
+        out2: NDArray[Any] | None = None,
+        first_block: int = 0,
+        last_block: int = ...,
+    ) -> None: ...
     def reduce(
         self, reduction: int, out: NDArray[Any], order: tuple[int, ...] | None = None
     ) -> None: ...
     def value_and_grad(
         self, reduction: int, scale: float, value: NDArray[Any], grad: NDArray[Any]
+    ) -> None: ...
+    def reduce_slice(
+        self,
+        reduction: int,
+        out: NDArray[Any],
+        order: tuple[int, ...],
+        axis: int,
+        start: int,
+        stop: int,
+    ) -> None: ...
+    def reduce_blocks(
+        self, sums: Accumulator, reduction: int, first_block: int, last_block: int
+    ) -> None: ...
+    def count_blocks(
+        self,
+        counted: Accumulator,
+        reduction: int,
+        grad: NDArray[Any],
+        first_block: int,
+        last_block: int,
+    ) -> None: ...
+    def value_and_grad_blocks(
+        self,
+        sums: Accumulator,
+        reduction: int,
+        scale: float,
+        counted: Accumulator,
+        grad: NDArray[Any],
+        first_block: int,
+        last_block: int,
     ) -> None: ...
     def reduce_grad(
         self,

@@ -31,6 +31,28 @@ cdef extern from "numpy/ndarrayobject.h":
         cnp.ndarray like, cnp.NPY_ORDER order, cnp.dtype dtype, int subok
     )
 
+cdef extern from *:
+    """
+    #include "numpy/arrayscalars.h"
+
+    /* What PyArray_Scalar makes of these two types, by a shorter way. */
+    static inline PyObject *new_float32(float value)
+    {
+        PyObject *scalar = PyArrayScalar_New(Float);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Float, value);
+        return scalar;
+    }
+
+    static inline PyObject *new_float64(double value)
+    {
+        PyObject *scalar = PyArrayScalar_New(Double);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Double, value);
+        return scalar;
+    }
+    """
+    object new_float32(float value)
+    object new_float64(double value)
+
 
 # ---- names for Python ----------------------------------------------------------------------------
 
@@ -46,6 +68,12 @@ LOG_SIGMOID = BCEL_LOG_SIGMOID
 SOFTPLUS = BCEL_SOFTPLUS
 
 REDUCTIONS = {"mean": BCEL_MEAN, "sum": BCEL_SUM, "weighted_mean": BCEL_WEIGHTED_MEAN}
+
+BLOCK = BCEL_BLOCK
+
+cdef enum:
+    SHORT = 1 << 18
+ALONE = SHORT  # calls on fewer elements are the work of one thread
 
 __version__ = bcel_version().decode()
 ABI_VERSION = bcel_abi_version()
@@ -128,6 +156,15 @@ cdef struct Frame:
     size_t[BCEL_MAX_DIMS] shape
     ptrdiff_t[OPERANDS][BCEL_MAX_DIMS] strides
 
+cdef struct Vectors:
+    # A bcel_call of one dimension with the extent that it points to.
+    bcel_call call
+    size_t n
+
+cdef union Value:
+    float single
+    double dbl
+
 cdef enum Fit:
     FITS
     UNKNOWN_DTYPE
@@ -190,6 +227,31 @@ cdef Fit set_operand(Frame *frame, int slot, cnp.ndarray array) except *:
     return FITS
 
 
+cdef const ptrdiff_t standing = 0  # the stride of an array of one element
+
+
+cdef inline bint set_packed(bcel_operand *operand, cnp.ndarray array) noexcept:
+    """Enter an array as contiguous, if it is so and of one of NumPy's own types."""
+    cdef int num = cnp.PyArray_TYPE(array)
+    if not cnp.PyArray_ISCARRAY_RO(array) or not 0 <= num < NUMPY_TYPES or not numpy_codes[num]:
+        return False
+    operand.data = cnp.PyArray_DATA(array)
+    operand.strides = NULL
+    operand.dtype = <bcel_dtype>numpy_codes[num]
+    operand.swapped = 0
+    return True
+
+
+cdef inline bint set_even(bcel_operand *operand, cnp.ndarray array, cnp.ndarray input) noexcept:
+    """Enter a packed array of the shape of the logits, or of one element and no more axes."""
+    if not set_packed(operand, array):
+        return False
+    if cnp.PyArray_SAMESHAPE(array, input):
+        return True
+    operand.strides = &standing
+    return cnp.PyArray_SIZE(array) == 1 and cnp.PyArray_NDIM(array) <= cnp.PyArray_NDIM(input)
+
+
 cdef int set_output(bcel_output *output, cnp.ndarray array) except -1:
     if not cnp.PyArray_ISWRITEABLE(array):
         raise ValueError("output array is read-only")
@@ -221,6 +283,33 @@ cdef tuple unravel(size_t i, tuple shape):
         index.append(i % extent)
         i //= extent
     return tuple(reversed(index))
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Accumulator:
+    """What some blocks of a reduction add up to. Each thread has its own."""
+
+    cdef bcel_accumulator sums
+
+    def __init__(self):
+        bcel_accumulator_init(&self.sums)
+
+    def merge(self, Accumulator other not None):
+        """Add what the blocks of another add up to."""
+        bcel_accumulator_merge(&self.sums, &other.sums)
+
+    def result(self, bcel_reduction reduction, cnp.ndarray out not None):
+        """Write the value of the reduction to an array of no dimensions."""
+        cdef bcel_output output
+        set_output(&output, out)
+        check_status(bcel_accumulator_result(&self.sums, reduction, &output))
+
+
+cdef int check_status(bcel_status status) except -1:
+    if status != BCEL_OK:
+        raise RuntimeError(bcel_status_text(status).decode())
+    return 0
 
 
 @cython.final
@@ -298,6 +387,22 @@ cdef class Call:
             call.flags |= BCEL_IGNORE_FLOAT
             call.ignore_float = ignore_index
 
+    @property
+    def size(self):
+        """Number of elements."""
+        return self.frame.n
+
+    def reads_to_count(self, bcel_reduction reduction):
+        """Whether `count_blocks` has anything to read."""
+        cdef bcel_call *call = &self.frame.call
+        if reduction == BCEL_SUM:
+            return False
+        return (
+            call.where.data != NULL
+            or call.flags & (BCEL_IGNORE_FLOAT | BCEL_IGNORE_INT) != 0
+            or (reduction == BCEL_WEIGHTED_MEAN and call.weight.data != NULL)
+        )
+
     cdef const bcel_call *arranged(self, Frame *frame, tuple order) except NULL:
         """The call with its dimensions in this order; `frame` is room for it."""
         cdef const Frame *own = &self.frame
@@ -323,7 +428,7 @@ cdef class Call:
             return 0
         if status == BCEL_TARGET_OUT_OF_RANGE:
             self.check_target()
-        raise RuntimeError(bcel_status_text(status).decode())
+        return check_status(status)
 
     def check_target(self):
         """Raise a ValueError that names the first counted target outside [0, 1], if any."""
@@ -337,8 +442,18 @@ cdef class Call:
         place = f"[{', '.join(map(str, index))}]" if index else ""
         raise ValueError(f"target{place} is {target[index]}, outside [0, 1]")
 
-    def map(self, bcel_function function, cnp.ndarray out not None, cnp.ndarray out2=None):
-        """Write one value, or two, for each element. Outputs have the shape of the logits."""
+    def map(
+        self,
+        bcel_function function,
+        cnp.ndarray out not None,
+        cnp.ndarray out2=None,
+        size_t first_block=0,
+        size_t last_block=SIZE_MAX,
+    ):
+        """Write one value, or two, for each element of some blocks.
+
+        Outputs have the shape of the logits.
+        """
         cdef bcel_output[2] outputs
         cdef bcel_status status
         cdef PyThreadState *state
@@ -346,7 +461,9 @@ cdef class Call:
         if out2 is not None:
             set_output(&outputs[1], out2)
         state = release_gil(self.frame.n)
-        status = bcel_map(function, &self.frame.call, outputs)
+        status = bcel_map_blocks(
+            function, &self.frame.call, outputs, first_block, last_block
+        )
         acquire_gil(state)
         self.succeed(status)
 
@@ -379,6 +496,95 @@ cdef class Call:
         set_output(&outputs[1], grad)
         state = release_gil(self.frame.n)
         status = bcel_value_and_grad(reduction, scale, &self.frame.call, &outputs[0], &outputs[1])
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce_slice(
+        self,
+        bcel_reduction reduction,
+        cnp.ndarray out not None,
+        tuple order not None,
+        int axis,
+        Py_ssize_t start,
+        Py_ssize_t stop,
+    ):
+        """Do of `reduce` only the indices start <= i < stop of one axis of `out`."""
+        cdef Frame room
+        cdef bcel_operand *operand
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef int slot
+        cdef int kept = cnp.PyArray_NDIM(out)
+        self.arranged(&room, order)
+        set_output(&output, out)
+        room.shape[axis] = stop - start
+        for slot in range(OPERANDS):
+            operand = operand_of(&room.call, slot)
+            if operand.data != NULL:
+                operand.data = <const char *>operand.data + start * operand.strides[axis]
+        output.data = <char *>output.data + start * output.strides[axis]
+        state = release_gil(self.frame.n)
+        status = bcel_reduce(reduction, kept, &room.call, &output)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce_blocks(
+        self,
+        Accumulator sums not None,
+        bcel_reduction reduction,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add blocks of a reduction of everything."""
+        cdef bcel_status status
+        cdef PyThreadState *state = release_gil(self.frame.n)
+        status = bcel_reduce_blocks(
+            &sums.sums, reduction, &self.frame.call, first_block, last_block
+        )
+        acquire_gil(state)
+        self.succeed(status)
+
+    def count_blocks(
+        self,
+        Accumulator counted not None,
+        bcel_reduction reduction,
+        cnp.ndarray grad not None,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add what `value_and_grad_blocks` has to know of all blocks beforehand."""
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&output, grad)
+        state = release_gil(self.frame.n)
+        status = bcel_count_blocks(
+            &counted.sums, reduction, &self.frame.call, &output, first_block, last_block
+        )
+        acquire_gil(state)
+        self.succeed(status)
+
+    def value_and_grad_blocks(
+        self,
+        Accumulator sums not None,
+        bcel_reduction reduction,
+        double scale,
+        Accumulator counted not None,
+        cnp.ndarray grad not None,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add blocks of a reduction of everything, and write their part of the gradient."""
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&output, grad)
+        state = release_gil(self.frame.n)
+        status = bcel_value_and_grad_blocks(
+            &sums.sums, reduction, scale, &counted.sums, &self.frame.call, &output,
+            first_block, last_block,
+        )
         acquire_gil(state)
         self.succeed(status)
 
@@ -477,8 +683,8 @@ cdef class Loss:
     cdef readonly object num_threads
     cdef bint plain
     cdef int code
-    cdef unsigned int flags
-    cdef int64_t ignore_int
+    cdef bint may_be_empty  # a reduction of operands that are not
+    cdef bcel_call template
 
     def __init__(
         self,
@@ -500,13 +706,17 @@ cdef class Loss:
         self.check = check
         self.num_threads = num_threads
         self.code = NONE if reduction == "none" else REDUCTIONS[reduction]
-        self.flags = BCEL_CHECK if check else 0
+        bcel_call_init(&self.template)
+        self.template.label_smoothing = label_smoothing
+        if not check:
+            self.template.flags = 0
         if ignore_index is not None:
             # Every dtype holds small integers exactly; the others need conversion.
             plain = plain and -128 <= ignore_index <= 128 and ignore_index == int(ignore_index)
             if plain:
-                self.flags |= BCEL_IGNORE_INT
-                self.ignore_int = ignore_index
+                self.template.flags |= BCEL_IGNORE_INT
+                self.template.ignore_int = ignore_index
+        self.may_be_empty = self.code == BCEL_WEIGHTED_MEAN or ignore_index is not None
         self.plain = plain
 
     def __call__(self, input, target):
@@ -515,24 +725,41 @@ cdef class Loss:
 
 Compute the loss.
 """  # the form in which inspect.signature finds the names
-        if self.plain and cnp.PyArray_CheckExact(input) and cnp.PyArray_CheckExact(target):
-            result = self.compute(input, target)
+        if (
+            self.plain
+            and cnp.PyArray_CheckExact(input)
+            and cnp.PyArray_CheckExact(target)
+            and (cnp.PyArray_SIZE(input) < SHORT or not self._is_cut(cnp.PyArray_SIZE(input)))
+        ):
+            result = self.compute(<cnp.ndarray>input, <cnp.ndarray>target)
             if result is not None:
                 return result
         return self.forward(input, target)
 
     cdef object compute(self, cnp.ndarray input, cnp.ndarray target):
         """The result, or None if it takes more than this."""
+        cdef Vectors vectors
         cdef Frame frame
-        cdef cnp.dtype dtype
-        cdef bcel_output output
-        cdef bcel_status status
-        cdef PyThreadState *state
-        cdef cnp.ndarray out = None
-        cdef double value
-
         if not cnp.PyArray_SAMESHAPE(input, target):
             return None
+        vectors.call = self.template
+        if (
+            set_packed(&vectors.call.input, input)
+            and set_packed(&vectors.call.target, target)
+            and (
+                self.weight is None
+                or set_even(&vectors.call.weight, <cnp.ndarray>self.weight, input)
+            )
+            and (
+                self.pos_weight is None
+                or set_even(&vectors.call.pos_weight, <cnp.ndarray>self.pos_weight, input)
+            )
+        ):
+            vectors.n = cnp.PyArray_SIZE(input)
+            vectors.call.ndim = 1
+            vectors.call.shape = &vectors.n
+            return self.finish(&vectors.call, vectors.n, input)
+
         start_frame(&frame, input)
         if (
             set_operand(&frame, INPUT, input) != FITS
@@ -545,42 +772,51 @@ Compute the loss.
         ):
             return None
         frame.call.label_smoothing = self.label_smoothing
-        frame.call.flags = self.flags
-        frame.call.ignore_int = self.ignore_int
+        frame.call.flags = self.template.flags
+        frame.call.ignore_int = self.template.ignore_int
+        return self.finish(&frame.call, frame.n, input)
 
-        if frame.call.input.dtype > BCEL_BFLOAT16:
-            dtype = float64
-        elif frame.call.input.swapped:
-            return None
-        else:
-            dtype = input.descr
+    cdef object finish(self, const bcel_call *call, size_t n, cnp.ndarray input):
+        cdef cnp.dtype dtype
+        cdef cnp.ndarray out
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        cdef Value value
 
         if self.code == NONE:
-            if frame.call.ndim == 0:
+            if cnp.PyArray_NDIM(input) == 0 or call.input.swapped:
                 return None
+            dtype = float64 if call.input.dtype > BCEL_BFLOAT16 else input.descr
             Py_INCREF(dtype)  # the next call takes a reference
             out = PyArray_NewLikeArray(input, cnp.NPY_KEEPORDER, dtype, 0)
             set_output(&output, out)
-            state = release_gil(frame.n)
-            status = bcel_map(BCEL_LOSS, &frame.call, &output)
+            if call.ndim != cnp.PyArray_NDIM(out):
+                output.strides = NULL  # like the packed operands
+            state = release_gil(n)
+            status = bcel_map(BCEL_LOSS, call, &output)
             acquire_gil(state)
             return out if status == BCEL_OK else None
 
-        if frame.n == 0:
+        if n == 0 or call.input.swapped:
             return None
         output.data = &value
         output.strides = NULL
-        output.dtype = <bcel_dtype>code_of(dtype)
+        output.dtype = BCEL_FLOAT64 if call.input.dtype > BCEL_BFLOAT16 else call.input.dtype
         output.swapped = 0
-        state = release_gil(frame.n)
-        status = bcel_reduce(<bcel_reduction>self.code, 0, &frame.call, &output)
+        state = release_gil(n)
+        status = bcel_reduce(<bcel_reduction>self.code, 0, call, &output)
         acquire_gil(state)
         if status != BCEL_OK:
             return None
-        result = PyArray_Scalar(&value, dtype, None)
-        if self.code == BCEL_WEIGHTED_MEAN or self.flags & BCEL_IGNORE_INT:
-            if not isfinite(result):
-                return None  # perhaps the mean of nothing
+        if output.dtype == BCEL_FLOAT32:
+            result = new_float32(value.single)
+        elif output.dtype == BCEL_FLOAT64:
+            result = new_float64(value.dbl)
+        else:
+            result = PyArray_Scalar(&value, input.descr, None)
+        if self.may_be_empty and not isfinite(result):
+            return None  # perhaps the mean of nothing
         return result
 
 
@@ -589,12 +825,6 @@ Compute the loss.
 ctypedef fused real:
     float
     double
-
-
-cdef struct Vectors:
-    # A bcel_call of one dimension with the extent that it points to.
-    bcel_call call
-    size_t n
 
 
 cdef int begin(Vectors *vectors, const real[::1] input, const real[::1] target) except -1 nogil:

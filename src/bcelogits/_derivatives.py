@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bcelogits import _core
+from bcelogits import _core, _parallel
 from bcelogits._arrays import (
     Arguments,
     Result,
@@ -104,7 +104,7 @@ def value_and_grad(
     1.3862943611198906 [-0.5  0.5]
     """
     check_reduction(reduction)
-    as_num_threads(num_threads)
+    threads = as_num_threads(num_threads)
     arguments = Arguments(
         input,
         target,
@@ -115,11 +115,12 @@ def value_and_grad(
         where,
         check,
     )
-    return compute_value_and_grad(arguments, reduction, wrt, grad_output, out)
+    return compute_value_and_grad(arguments, threads, reduction, wrt, grad_output, out)
 
 
 def compute_value_and_grad(
     arguments: Arguments,
+    threads: int,
     reduction: str,
     wrt: str | tuple[str, ...],
     grad_output: ArrayLike | None,
@@ -152,10 +153,10 @@ def compute_value_and_grad(
         )
 
     if reduction == "none":
-        value = _map_value_and_grad(arguments, factor, grads)
+        value = _map_value_and_grad(arguments, threads, factor, grads)
     else:
         scale = 1.0 if factor is None else float(factor[()])
-        value = _reduce_value_and_grad(arguments, reduction, scale, grads)
+        value = _reduce_value_and_grad(arguments, threads, reduction, scale, grads)
     results = tuple(grad.get() for grad in grads.values())
     return value, results[0] if isinstance(wrt, str) else results
 
@@ -178,7 +179,10 @@ def _check_wrt(wrt: Any, arguments: Arguments) -> tuple[str, ...]:
 
 
 def _map_value_and_grad(
-    arguments: Arguments, factor: NDArray[Any] | None, grads: dict[str, Result]
+    arguments: Arguments,
+    threads: int,
+    factor: NDArray[Any] | None,
+    grads: dict[str, Result],
 ) -> Any:
     """Compute the loss of each element, and write the gradients times `factor`."""
     call = arguments.call(grad_output=factor)
@@ -187,17 +191,22 @@ def _map_value_and_grad(
         grad = grads["input"]
         if grad.shares and arguments.check:
             call.check_target()  # before anything is overwritten
-        call.map(_core.LOSS_AND_GRAD, value.array, grad.array)
+        _parallel.map_elements(call, _core.LOSS_AND_GRAD, threads, value.array, grad.array)
     else:
-        call.map(_core.LOSS, value.array)
+        _parallel.map_elements(call, _core.LOSS, threads, value.array)
     for name, grad in grads.items():
-        if name != "input":
-            call.sum_grad(_DERIVATIVES[name], *_summed(grad.array, arguments.input.shape))
+        if name == "input":
+            continue
+        out, order = _summed(grad.array, arguments.input.shape)
+        if order is None:
+            _parallel.map_elements(call, _DERIVATIVES[name], threads, out)
+        else:
+            call.sum_grad(_DERIVATIVES[name], out, order)
     return value.get()
 
 
 def _reduce_value_and_grad(
-    arguments: Arguments, reduction: str, scale: float, grads: dict[str, Result]
+    arguments: Arguments, threads: int, reduction: str, scale: float, grads: dict[str, Result]
 ) -> Any:
     """Reduce the loss over everything, and write the gradients times `scale`."""
     call = arguments.call()
@@ -207,9 +216,9 @@ def _reduce_value_and_grad(
         grad = grads["input"]
         if grad.shares and arguments.check:
             call.check_target()  # before anything is overwritten
-        call.value_and_grad(code, scale, value, grad.array)
+        _parallel.value_and_grad(call, code, scale, threads, value, grad.array)
     else:
-        call.reduce(code, value)
+        _parallel.reduce(call, code, threads, value)
     for name, grad in grads.items():
         if name != "input":
             out, order = _summed(grad.array, arguments.input.shape)
@@ -293,7 +302,7 @@ def grad_and_hess(
     >>> print(grad, hess)
     [-0.5  0.5] [0.25 0.25]
     """
-    as_num_threads(num_threads)
+    threads = as_num_threads(num_threads)
     arguments = Arguments(
         input,
         target,
@@ -304,11 +313,11 @@ def grad_and_hess(
         where,
         check,
     )
-    return compute_grad_and_hess(arguments, hess_floor, dtype, out)
+    return compute_grad_and_hess(arguments, threads, hess_floor, dtype, out)
 
 
 def compute_grad_and_hess(
-    arguments: Arguments, hess_floor: float, dtype: DTypeLike | None, out: Any
+    arguments: Arguments, threads: int, hess_floor: float, dtype: DTypeLike | None, out: Any
 ) -> tuple[Any, Any]:
     """Do what `grad_and_hess` does, with arguments that are validated."""
     floor = as_hess_floor(hess_floor)
@@ -322,5 +331,5 @@ def compute_grad_and_hess(
     )
     if (grad.shares or hess.shares) and arguments.check:
         call.check_target()  # before anything is overwritten
-    call.map(_core.GRAD_AND_HESS, grad.array, hess.array)
+    _parallel.map_elements(call, _core.GRAD_AND_HESS, threads, grad.array, hess.array)
     return grad.get(), hess.get()

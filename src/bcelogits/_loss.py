@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bcelogits import _core
+from bcelogits import _core, _parallel
 from bcelogits._arrays import (
     Arguments,
     Result,
@@ -134,7 +134,7 @@ def binary_cross_entropy_with_logits(
     0.48783139
     """
     meant = legacy_reduction(size_average, reduce, reduction)
-    as_num_threads(num_threads)
+    threads = as_num_threads(num_threads)
     arguments = Arguments(
         input,
         target,
@@ -146,13 +146,15 @@ def binary_cross_entropy_with_logits(
         check,
     )
     if meant != "none":
-        return _reduce_loss(arguments, meant, axis, dtype, out)
+        return _reduce_loss(arguments, threads, meant, axis, dtype, out)
     if axis is not None:
         raise ValueError("axis is for reductions, not for reduction='none'")
-    return _map_loss(arguments, dtype, out)
+    return _map_loss(arguments, threads, dtype, out)
 
 
-def _map_loss(arguments: Arguments, dtype: DTypeLike | None, out: Any) -> Any:
+def _map_loss(
+    arguments: Arguments, threads: int, dtype: DTypeLike | None = None, out: Any = None
+) -> Any:
     result_dtype = arguments.dtype if dtype is None else as_float_dtype(dtype)
     result = Result(
         "out", out, arguments.input, result_dtype, arguments.arrays(), strict=dtype is not None
@@ -160,12 +162,13 @@ def _map_loss(arguments: Arguments, dtype: DTypeLike | None, out: Any) -> Any:
     call = arguments.call(float64=dtype is not None and result_dtype == np.float64)
     if result.shares and arguments.check:
         call.check_target()  # before anything is overwritten
-    call.map(_core.LOSS, result.array)
+    _parallel.map_elements(call, _core.LOSS, threads, result.array)
     return result.get()
 
 
 def _reduce_loss(
     arguments: Arguments,
+    threads: int,
     reduction: str,
     axis: int | tuple[int, ...] | None = None,
     dtype: DTypeLike | None = None,
@@ -182,7 +185,7 @@ def _reduce_loss(
         elementwise=False,
         strict=dtype is not None,
     )
-    arguments.call().reduce(REDUCTIONS[reduction], result.array, order)
+    _parallel.reduce(arguments.call(), REDUCTIONS[reduction], threads, result.array, order)
     warn_of_empty_means(arguments, reduction, result.array, axis)
     return result.get()
 
@@ -286,9 +289,10 @@ class BCEWithLogitsLoss(_core.Loss):
             With reduction 'none' an array of the shape of `input`, otherwise a NumPy scalar.
         """
         arguments = self._arguments(input, target)
+        threads = as_num_threads(self.num_threads)
         if self.reduction == "none":
-            return _map_loss(arguments, None, None)
-        return _reduce_loss(arguments, self.reduction)
+            return _map_loss(arguments, threads)
+        return _reduce_loss(arguments, threads, self.reduction)
 
     def value_and_grad(
         self,
@@ -302,7 +306,8 @@ class BCEWithLogitsLoss(_core.Loss):
     ) -> tuple[Any, Any]:
         """Compute the loss and its gradient; see the function `value_and_grad`."""
         arguments = self._arguments(input, target, where)
-        return compute_value_and_grad(arguments, self.reduction, wrt, grad_output, out)
+        threads = as_num_threads(self.num_threads)
+        return compute_value_and_grad(arguments, threads, self.reduction, wrt, grad_output, out)
 
     def grad_and_hess(
         self,
@@ -316,7 +321,12 @@ class BCEWithLogitsLoss(_core.Loss):
     ) -> tuple[Any, Any]:
         """Compute elementwise derivatives by the logits; see the function `grad_and_hess`."""
         arguments = self._arguments(input, target, where)
-        return compute_grad_and_hess(arguments, hess_floor, dtype, out)
+        threads = as_num_threads(self.num_threads)
+        return compute_grad_and_hess(arguments, threads, hess_floor, dtype, out)
+
+    def _is_cut(self, size: int) -> bool:
+        """Whether a call on so many elements goes to `forward`, which can share it."""
+        return _parallel.is_cut(size, as_num_threads(self.num_threads))
 
     def _arguments(
         self, input: ArrayLike, target: ArrayLike, where: ArrayLike | None = None

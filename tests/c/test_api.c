@@ -624,6 +624,233 @@ static void test_reduce(void)
     for (size_t i = sampled(250); i > 0; --i) check_reduce(&r);
 }
 
+/* ---- work in parts ------------------------------------------------------------------------------------ */
+
+enum { MOST_PARTS = 4 };
+
+/* Cuts of the blocks, in random order: parts of every size, some of them empty or beyond the end. */
+typedef struct { size_t first, last; } part;
+
+static int random_parts(random_state *r, size_t n, part *parts)
+{
+    size_t blocks = n / BCEL_BLOCK + (n % BCEL_BLOCK != 0), at = 0;
+    int count = 0;
+    while (at < blocks) {
+        size_t next = at + random_below(r, 3);
+        parts[count].first = at;
+        parts[count++].last = next;
+        at = next;
+        if (count == MOST_PARTS - 1) break;
+    }
+    parts[count].first = at;
+    parts[count++].last = random_below(r, 2) ? SIZE_MAX : blocks > at ? blocks : at + 7;
+    for (int i = count - 1; i > 0; --i) {
+        size_t k = random_below(r, (size_t)i + 1);
+        part swapped = parts[i];
+        parts[i] = parts[k];
+        parts[k] = swapped;
+    }
+    return count;
+}
+
+static void merge_all(bcel_accumulator *accumulators)
+{
+    for (int k = MOST_PARTS - 1; k > 0; --k) bcel_accumulator_merge(&accumulators[0], &accumulators[k]);
+}
+
+static void check_same(const char *what, array *whole, array *parts, const random_call *c)
+{
+    if (memcmp(whole->memory, parts->memory, whole->bytes) != 0) {
+        for (size_t i = 0; i < c->n; ++i)
+            if (memcmp(element_at(whole, i), element_at(parts, i), size_of_dtype(whole->dtype)) != 0) {
+                test_fail("%s, element %zu: %a, in parts %a; %s", what, i, value_at(whole, i), value_at(parts, i),
+                          describe(c));
+                return;
+            }
+        test_fail("%s in parts wrote outside its output; %s", what, describe(c));
+    }
+}
+
+/* The same place in memory of its own. */
+static array twin_of(const array *a)
+{
+    array twin = *a;
+    twin.memory = allocate(a->bytes, 1);
+    memcpy(twin.memory, a->memory, a->bytes);
+    twin.data = twin.memory + (a->data - a->memory);
+    return twin;
+}
+
+static void check_map_blocks(random_state *r, const random_call *c)
+{
+    for (int f = BCEL_LOSS; f <= BCEL_SOFTPLUS; ++f) {
+        bcel_function function = (bcel_function)f;
+        array to[2], to_parts[2];
+        bcel_output outputs[2], part_outputs[2];
+        for (int o = 0; o < 2; ++o) {
+            to[o] = make_array(r, random_dtype(r, 1), c->call.ndim, c->shape, (layout)random_below(r, BROADCAST));
+            to_parts[o] = twin_of(&to[o]);
+            outputs[o] = output_of(&to[o]);
+            part_outputs[o] = output_of(&to_parts[o]);
+        }
+        part parts[MOST_PARTS];
+        int count = random_parts(r, c->n, parts);
+        CHECK(bcel_map(function, &c->call, outputs) == BCEL_OK);
+        for (int k = 0; k < count; ++k)
+            CHECK(bcel_map_blocks(function, &c->call, part_outputs, parts[k].first, parts[k].last) == BCEL_OK);
+        for (int o = 0; o < 2; ++o) {
+            check_same(function_names[f], &to[o], &to_parts[o], c);
+            release(to[o].memory);
+            release(to_parts[o].memory);
+        }
+    }
+}
+
+static void check_reduce_blocks(random_state *r, const random_call *c, bcel_reduction reduction)
+{
+    bcel_accumulator sums[MOST_PARTS], all[MOST_PARTS], counted[MOST_PARTS], values[MOST_PARTS];
+    for (int k = 0; k < MOST_PARTS; ++k) {
+        bcel_accumulator_init(&sums[k]);
+        bcel_accumulator_init(&all[k]);
+        bcel_accumulator_init(&counted[k]);
+        bcel_accumulator_init(&values[k]);
+    }
+    array whole = make_array(r, random_dtype(r, 1), 0, c->shape, PLAIN), of_parts = twin_of(&whole);
+    array grad = make_array(r, random_dtype(r, 1), c->call.ndim, c->shape, (layout)random_below(r, BROADCAST));
+    array grad_parts = twin_of(&grad);
+    bcel_output to_whole = output_of(&whole), to_parts = output_of(&of_parts);
+    bcel_output to_grad = output_of(&grad), to_grad_parts = output_of(&grad_parts);
+    part parts[MOST_PARTS];
+    int count = random_parts(r, c->n, parts);
+
+    CHECK(bcel_reduce(reduction, 0, &c->call, &to_whole) == BCEL_OK);
+    for (int k = 0; k < count; ++k) {
+        bcel_accumulator *of_one = &sums[random_below(r, MOST_PARTS)];
+        CHECK(bcel_reduce_blocks(of_one, reduction, &c->call, parts[k].first, parts[k].last) == BCEL_OK);
+        CHECK(bcel_accumulate(&all[k], &c->call, parts[k].first, parts[k].last) == BCEL_OK);
+    }
+    merge_all(sums);
+    merge_all(all);
+    CHECK(bcel_accumulator_result(&sums[0], reduction, &to_parts) == BCEL_OK);
+    check_same("reduction", &whole, &of_parts, c);
+    CHECK(bcel_accumulator_result(&all[0], reduction, &to_parts) == BCEL_OK);
+    check_same("stream", &whole, &of_parts, c);
+
+    double scale = -1.25;
+    CHECK(bcel_value_and_grad(reduction, scale, &c->call, &to_whole, &to_grad) == BCEL_OK);
+    for (int k = 0; k < count; ++k)
+        CHECK(bcel_count_blocks(&counted[k], reduction, &c->call, &to_grad_parts, parts[k].first, parts[k].last)
+              == BCEL_OK);
+    merge_all(counted);
+    for (int k = 0; k < count; ++k)
+        CHECK(bcel_value_and_grad_blocks(&values[k], reduction, scale, reduction == BCEL_SUM ? NULL : &counted[0],
+                                         &c->call, &to_grad_parts, parts[k].first, parts[k].last)
+              == BCEL_OK);
+    merge_all(values);
+    CHECK(bcel_accumulator_result(&values[0], reduction, &to_parts) == BCEL_OK);
+    check_same("value", &whole, &of_parts, c);
+    check_same("gradient", &grad, &grad_parts, c);
+    release(whole.memory);
+    release(of_parts.memory);
+    release(grad.memory);
+    release(grad_parts.memory);
+}
+
+static void test_blocks(void)
+{
+    random_state r = { 47 };
+    for (size_t i = sampled(250); i > 0; --i) {
+        random_call c;
+        make_call(&r, &c, 0);
+        check_map_blocks(&r, &c);
+        for (int k = BCEL_SUM; k <= BCEL_WEIGHTED_MEAN; ++k) check_reduce_blocks(&r, &c, (bcel_reduction)k);
+        clear_call(&c);
+    }
+}
+
+/* Sums of single precision tell in double in which order they were made. */
+static void test_blocks_of_fortran_order(void)
+{
+    enum { ROWS = 127, COLUMNS = 71, N = ROWS * COLUMNS };
+    static const size_t shape[2] = { ROWS, COLUMNS };
+    static const ptrdiff_t strides[2] = { sizeof(float), ROWS * sizeof(float) };
+    static float x[N], y[N], w[N], grad[2][N];
+    random_state r = { 48 };
+    for (int i = 0; i < N; ++i) {
+        x[i] = (float)random_normal(&r);
+        y[i] = (float)random_below(&r, 2);
+        w[i] = (float)random_unit(&r);
+    }
+    for (int k = BCEL_SUM; k <= BCEL_WEIGHTED_MEAN; ++k)
+        for (int fortran = 0; fortran < 2; ++fortran) {
+            bcel_reduction reduction = (bcel_reduction)k;
+            bcel_call call = call_of(shape, packed(x, BCEL_FLOAT32), packed(y, BCEL_FLOAT32));
+            call.ndim = 2;
+            if (k == BCEL_WEIGHTED_MEAN) call.weight = packed(w, BCEL_FLOAT32);
+            call.input.strides = call.target.strides = call.weight.strides = strides;
+            double value, in_parts;
+            bcel_output to = output(&value, BCEL_FLOAT64), to_parts = output(&in_parts, BCEL_FLOAT64);
+            bcel_output gradient = output(grad[0], BCEL_FLOAT32), gradient_parts = output(grad[1], BCEL_FLOAT32);
+            if (fortran) gradient.strides = gradient_parts.strides = strides;
+            bcel_accumulator sum, stream, counted, values;
+            bcel_accumulator_init(&sum);
+            bcel_accumulator_init(&stream);
+            bcel_accumulator_init(&counted);
+            bcel_accumulator_init(&values);
+            CHECK(bcel_reduce(reduction, 0, &call, &to) == BCEL_OK);
+            for (size_t i = 3; i-- > 0; ) {
+                CHECK(bcel_reduce_blocks(&sum, reduction, &call, i, i + 1) == BCEL_OK);
+                CHECK(bcel_accumulate(&stream, &call, i, i + 1) == BCEL_OK);
+                CHECK(bcel_count_blocks(&counted, reduction, &call, &gradient_parts, i, i + 1) == BCEL_OK);
+            }
+            CHECK(bcel_accumulator_result(&sum, reduction, &to_parts) == BCEL_OK);
+            CHECK(same_f64(value, in_parts));
+            CHECK(bcel_accumulator_result(&stream, reduction, &to_parts) == BCEL_OK);
+            CHECK(same_f64(value, in_parts));
+            CHECK(bcel_value_and_grad(reduction, 1, &call, &to, &gradient) == BCEL_OK);
+            for (size_t i = 0; i < 3; ++i)
+                CHECK(bcel_value_and_grad_blocks(&values, reduction, 1, &counted, &call, &gradient_parts, i, i + 1)
+                      == BCEL_OK);
+            CHECK(bcel_accumulator_result(&values, reduction, &to_parts) == BCEL_OK);
+            CHECK(same_f64(value, in_parts));
+            CHECK(memcmp(grad[0], grad[1], sizeof grad[0]) == 0);
+        }
+}
+
+/* Each block alone answers for its own targets, and the first bad one is the same whoever met one. */
+static void test_bad_targets_of_blocks(void)
+{
+    enum { N = 5 * BCEL_BLOCK / 2 };
+    size_t n = N;
+    static float x[N], y[N], results[2 * N];
+    y[BCEL_BLOCK] = 2;
+    y[2 * BCEL_BLOCK + 5] = -1;
+    bcel_call call = call_of(&n, packed(x, BCEL_FLOAT32), packed(y, BCEL_FLOAT32));
+    bcel_output outputs[2] = { output(results, BCEL_FLOAT32), output(results + n, BCEL_FLOAT32) };
+    for (size_t block = 0; block < 3; ++block) {
+        bcel_status expected = block ? BCEL_TARGET_OUT_OF_RANGE : BCEL_OK;
+        bcel_accumulator a, before;
+        bcel_accumulator_init(&a);
+        CHECK(bcel_reduce_blocks(&a, BCEL_MEAN, &call, 0, 1) == BCEL_OK);
+        before = a;
+        CHECK(bcel_map_blocks(BCEL_LOSS, &call, outputs, block, block + 1) == expected);
+        CHECK(bcel_map_blocks(BCEL_SIGMOID, &call, outputs, block, block + 1) == BCEL_OK);
+        CHECK(bcel_reduce_blocks(&a, BCEL_MEAN, &call, block, block + 1) == expected);
+        CHECK(bcel_value_and_grad_blocks(&a, BCEL_MEAN, 1, &before, &call, outputs, block, block + 1) == expected);
+        if (block) CHECK(memcmp(&a, &before, sizeof a) == 0);
+    }
+    CHECK(bcel_find_bad_target(&call) == BCEL_BLOCK);
+    bcel_accumulator a;
+    bcel_accumulator_init(&a);
+    call.flags = 0;
+    CHECK(bcel_value_and_grad_blocks(&a, BCEL_MEAN, 1, NULL, &call, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_value_and_grad_blocks(&a, BCEL_SUM, 1, NULL, &call, outputs, 0, 1) == BCEL_OK);
+    call.input.data = NULL;
+    CHECK(bcel_map_blocks(BCEL_LOSS, &call, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_blocks(&a, BCEL_SUM, &call, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_count_blocks(&a, BCEL_MEAN, &call, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
+}
+
 /* ---- results over operands ---------------------------------------------------------------------------- */
 
 static void test_in_place(void)
@@ -826,6 +1053,9 @@ int main(int argc, char **argv)
     static const test_case tests[] = {
         { "single elements of random calls", test_map, 1 },
         { "reductions of random calls", test_reduce, 1 },
+        { "work in parts", test_blocks, 1 },
+        { "work in parts of Fortran order", test_blocks_of_fortran_order, 1 },
+        { "targets out of range in parts", test_bad_targets_of_blocks, 1 },
         { "results over operands", test_in_place, 1 },
         { "targets out of range", test_bad_targets, 1 },
         { "the first negative value", test_find_negative, 0 },
