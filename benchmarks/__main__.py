@@ -160,7 +160,9 @@ def main() -> None:
     file = options.folder / f"{name}.json"
     results = report.read_json(file) if options.redraw else run(options, name)
     print(report.machine(results), end="\n\n")
-    print(report.cases(results["goals"]), end="\n\n")
+    for found in (results["goals"], results.get("shapes")):
+        if found:
+            print(report.cases(found), end="\n\n")
     for part in (report.entry_point(results), report.missing(results)):
         print(part, end="\n" if part else "")
     if options.rows_only or options.only:

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 # Long enough for the clock, short enough to take turns often.
 SAMPLE_SECONDS = 2e-3
-LONG_SECONDS = 0.2  # from here on one call says well enough how long the next will take
 
 
 class Times(NamedTuple):
@@ -74,10 +73,9 @@ def run_contest(contest: Contest, effort: Effort) -> dict[str, Times]:
 
 
 def _calibrate(timer: Timer) -> tuple[int, float]:
-    """Return how many calls make a sample, and how long it takes. The first call warms up."""
+    """Return how many calls make a sample, and how long it takes. The first call compiles."""
+    timer.timeit(1)
     number, seconds = 1, timer.timeit(1)
-    if seconds < LONG_SECONDS:
-        seconds = timer.timeit(1)
     while seconds < SAMPLE_SECONDS / 2:
         number = max(2 * number, int(number * SAMPLE_SECONDS / max(seconds, 1e-7) / 4))
         seconds = timer.timeit(number)
