@@ -5,6 +5,7 @@ VENV ?= .venv
 CC ?= cc
 CXX ?= c++
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -56,9 +57,9 @@ $(STAMPS)/build $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/%: pyproje
 	@touch $@
 
 # PyTorch goes first and alone, so that nothing else chooses its version.
-$(STAMPS)/peers: pyproject.toml | $(PY)
+$(STAMPS)/peers $(STAMPS)/bench: $(STAMPS)/%: pyproject.toml | $(PY)
 	@mkdir -p $(STAMPS)
-	@$(call requirements,peers) > $@.txt
+	@$(call requirements,$*) > $@.txt
 	$(PIP) install -q $$(grep '^torch==' $@.txt)
 	$(PIP) install -q -r $@.txt
 	@touch $@
@@ -73,7 +74,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 
 # ---- what users and developers run --------------------------------------------------------------
 
-.PHONY: build score test test-c test-isa exhaustive bench wheels lint lint-python lint-c clean
+.PHONY: build score test test-c test-isa exhaustive bench instructions wheels lint lint-python lint-c clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -94,8 +95,12 @@ test-isa: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## run the Python tests on e
 exhaustive: ## check every float32 logit (long)
 	$(MAKE) -C tests/c exhaustive
 
-bench: $(INSTALLED) ## measure speed, beside the peers that are installed
-	$(PY) benchmarks/loss.py
+bench: $(INSTALLED) $(STAMPS)/bench ## measure speed beside other libraries, about 10 minutes (BENCH_ARGS="--quick": one)
+	$(MAKE) -C benchmarks/c
+	$(PY) -m benchmarks $(BENCH_ARGS)
+
+instructions: ## write anew how many instructions the kernels take, as this compiler builds them
+	$(PYTHON) tools/instructions.py --write
 
 wheels: $(STAMPS)/build ## build the sdist, and from it the wheel for this machine, into dist/
 	$(PIP) install -q build twine
@@ -120,3 +125,4 @@ lint-c:
 clean: ## remove what was built; .venv stays
 	rm -rf build dist src/*.egg-info src/bcelogits/include src/bcelogits/*.so .mypy_cache .pytest_cache .ruff_cache
 	$(MAKE) -C tests/c clean
+	$(MAKE) -C benchmarks/c clean
