@@ -94,7 +94,7 @@ test-emulated: ## the same, sampled, on AVX-512 by SIMDe, AArch64 and x86-64 wit
 	$(MAKE) -C tests/c emulated JOBS=$(JOBS)
 
 cross: ## the same under every other compiler and emulator (long); writes docs/cross.md
-	$(MAKE) -C tests/c cross JOBS=$(JOBS)
+	$(MAKE) -C tests/c cross -j$(JOBS)
 
 # run_on FILTER FILES: the tests, once for each instruction set that FILTER of their list leaves.
 isas = $(shell $(PY) -c 'import bcelogits; print(*bcelogits.supported_isas())')

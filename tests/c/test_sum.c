@@ -515,7 +515,7 @@ static void test_infinite_terms(void)
         CHECK(value == (double)INFINITY);
         x[at] = -INFINITY;
         CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to) == BCEL_OK);
-        CHECK(value > 0 && value < N);
+        CHECK(value > 0 && value < (double)N);
         x[at] = NAN;
         CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to) == BCEL_OK);
         CHECK(value != value);
@@ -524,7 +524,7 @@ static void test_infinite_terms(void)
         w[at] = 0;
         call.weight = packed(w, BCEL_FLOAT32);
         CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to) == BCEL_OK);
-        CHECK(value > 0 && value < N);
+        CHECK(value > 0 && value < (double)N);
         w[at] = -1;
         x[(at + 300) % N] = INFINITY;
         CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to) == BCEL_OK);

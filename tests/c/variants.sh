@@ -5,10 +5,10 @@
 #   variants.sh try NAME [SAMPLE=n]  run NAME if it can run; print what did not pass, and the totals
 #   variants.sh table FILE NAME...   run each NAME (`native` for plain make) and write a table of Markdown to FILE
 #
-# Environment: MAKE; ZIG, the command of zig; BUILD_ROOT, where logs go.
+# Environment: MAKE; ZIG and WINE, the commands of zig and wine; BUILD_ROOT, where logs go.
 set -u
 cd "$(dirname "$0")" || exit 2
-: "${MAKE:=make}" "${ZIG:=python3 -m ziglang}" "${CC:=cc}" "${BUILD_ROOT:=build}"
+: "${MAKE:=make}" "${ZIG:=python3 -m ziglang}" "${CC:=cc}" "${WINE:=wine64}" "${BUILD_ROOT:=build}"
 
 # The compiler and the emulator of a variant; the packages of Debian that bring them.
 describe() {
@@ -17,7 +17,7 @@ describe() {
     native) ;;
     clang) compiler=clang packages=clang ;;
     zig) compiler=$ZIG packages='ziglang of PyPI' ;;
-    wine) compiler=$ZIG emulator=wine64 packages='ziglang of PyPI, wine64' ;;
+    wine) compiler=$ZIG emulator=$WINE packages='ziglang of PyPI, wine64' ;;
     aarch64) compiler=aarch64-linux-gnu-gcc emulator=qemu-aarch64-static
              packages='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static' ;;
     s390x) compiler=s390x-linux-gnu-gcc emulator=qemu-s390x-static
