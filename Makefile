@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CC ?= cc
 CXX ?= c++
+JOBS ?= $(or $(shell nproc 2> /dev/null),2)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -31,10 +32,12 @@ C_COMPILERS := $(sort $(CC) $(notdir $(shell command -v clang)))
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 	@echo
 	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, asan, ubsan or"
 	@echo "werror the build; PEERS=1 adds PyTorch, scikit-learn and SciPy to the tests; PYTEST_ARGS goes to pytest."
+	@echo "test runs the C suite and the emulated ones, and Python on the best instruction set; .ci/run adds test-numbers"
+	@echo "for the others, at about a minute each. test-isa takes several for each: the whole suite."
 
 # ---- the environment ----------------------------------------------------------------------------
 
@@ -50,7 +53,7 @@ requirements = $(PY) -c 'import sys, tomllib; \
            **tables["project"]["optional-dependencies"]}; \
   print(*lists[sys.argv[1]], sep="\n")' $(1)
 
-$(STAMPS)/build $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/%: pyproject.toml | $(PY)
+$(STAMPS)/build $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/%: pyproject.toml | $(PY)
 	@mkdir -p $(STAMPS)
 	@$(call requirements,$*) > $@.txt
 	$(PIP) install -q -r $@.txt
@@ -74,26 +77,43 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 
 # ---- what users and developers run --------------------------------------------------------------
 
-.PHONY: build score test test-c test-isa exhaustive bench instructions wheels lint lint-python lint-c clean
+.PHONY: build score test test-c test-emulated test-isa test-numbers cross exhaustive bench instructions plots wheels lint \
+  lint-python lint-c clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
 score: $(INSTALLED) $(STAMPS)/cli ## score the committed predictions of real flights, by carrier
 	$(VENV)/bin/bcelogits score examples/flights.parquet --logit logit --target target --by carrier
 
-test: test-c $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(if $(PEERS),$(STAMPS)/peers) ## run every test; skips are listed with their reason
+test: test-c test-emulated $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(if $(PEERS),$(STAMPS)/peers) ## run every test; skips are listed with their reason
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 test-c: ## run the tests of the C core, without Python
-	$(MAKE) -C tests/c
+	$(MAKE) -C tests/c -j$(JOBS)
+
+test-emulated: ## the same, sampled, on AVX-512 by SIMDe, AArch64 and x86-64 without AVX by QEMU, where those are
+	$(MAKE) -C tests/c emulated JOBS=$(JOBS)
+
+cross: ## the same under every other compiler and emulator (long); writes docs/cross.md
+	$(MAKE) -C tests/c cross -j$(JOBS)
+
+# run_on FILTER FILES: the tests, once for each instruction set that FILTER of their list leaves.
+isas = $(shell $(PY) -c 'import bcelogits; print(*bcelogits.supported_isas())')
+run_on = @set -e; for isa in $(1); do \
+    echo "BCELOGITS_ISA=$$isa"; BCELOGITS_ISA=$$isa $(PY) -m pytest $(2) $(PYTEST_ARGS); \
+  done
 
 test-isa: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## run the Python tests on each instruction set this processor has
-	@for isa in $$($(PY) -c 'import bcelogits; print(*bcelogits.supported_isas())'); do \
-	  echo "BCELOGITS_ISA=$$isa"; BCELOGITS_ISA=$$isa $(PY) -m pytest $(PYTEST_ARGS) || exit 1; \
-	done
+	$(call run_on,$(isas),)
 
-exhaustive: ## check every float32 logit (long)
-	$(MAKE) -C tests/c exhaustive
+# test_accuracy.py is not among them: under `make test` it computes on every instruction set, and compares the bits.
+NUMBERS := $(addprefix tests/test_,arrays.py documents.py functions.py gradients.py loss.py properties.py reductions.py)
+
+test-numbers: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## run those on numbers on each but the first, which `make test` takes
+	$(call run_on,$(wordlist 2,99,$(isas)),$(NUMBERS))
+
+exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial
+	$(MAKE) -C tests/c exhaustive JOBS=$(JOBS)
 
 bench: $(INSTALLED) $(STAMPS)/bench ## measure speed beside other libraries, about 10 minutes (BENCH_ARGS="--quick": one)
 	$(MAKE) -C benchmarks/c
@@ -101,6 +121,9 @@ bench: $(INSTALLED) $(STAMPS)/bench ## measure speed beside other libraries, abo
 
 instructions: ## write anew how many instructions the kernels take, as this compiler builds them
 	$(PYTHON) tools/instructions.py --write
+
+plots: $(INSTALLED) $(STAMPS)/docs $(if $(PEERS),$(STAMPS)/peers) ## draw the errors beside other libraries, into docs/images/; PEERS=1 adds those of the tests
+	$(PY) tools/plot_accuracy.py
 
 wheels: $(STAMPS)/build ## build the sdist, and from it the wheel for this machine, into dist/
 	$(PIP) install -q build twine

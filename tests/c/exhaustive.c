@@ -1,12 +1,13 @@
 /* Every float32 logit, all 2^32 bit patterns, for every function of a logit on every instruction set. Writes a report of the
  * largest errors and of the logits that attain them, and fails if one is beyond its bound.
  *
- *     exhaustive [--jobs N] [--report FILE] [--every N] [--isa NAME]
+ *     exhaustive [--jobs N] [--report FILE] [--every N] [--isa NAME]...
  *
  * The reference is in double, of which log(1 + exp(-|x|)) is evaluated once for x and -x and for all functions; its error is
  * about 1e-8 ULP of a float. Whether a result is the correctly rounded one is decided by it too, but within 1e-6 ULP of
  * a tie by long double. One instruction set is compared with the reference, the others with its bits; where they
- * differ, with the reference. --every N takes every Nth chunk of logits, for a trial. */
+ * differ, with the reference. --isa, once or more, chooses the sets: the first named is the one compared with the reference.
+ * --jobs N shares the logits among N processes. --every N takes every Nth chunk of logits, for a trial. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "bounds.h"
 #include "harness.h"
@@ -98,12 +99,13 @@ static void count_descents(tally *t, const float *x, const float *computed, size
     }
 }
 
+/* No result is a negative zero, so what is the opposite of another is compared by value. */
 static void check_identities(totals *sum, float results[LOGIT_FUNCTION_COUNT][2][CHUNK], size_t n)
 {
     for (int side = 0; side < 2; ++side)
         for (size_t i = 0; i < n; ++i) {
             int ok = same_f32(results[LOSS_1][side][i], results[LOSS_0][!side][i])
-                     && same_f32(results[GRADIENT_1][side][i], -results[GRADIENT_0][!side][i])
+                     && results[GRADIENT_1][side][i] == -results[GRADIENT_0][!side][i]
                      && same_f32(results[SIGMOID][side][i], results[GRADIENT_0][side][i])
                      && same_f32(results[SOFTPLUS][side][i], results[LOSS_0][side][i])
                      && (results[LOG_SIGMOID][side][i] == -results[LOSS_1][side][i])
@@ -229,12 +231,39 @@ static unsigned long long check_rest(unsigned every)
     return wrong;
 }
 
+/* Of this machine's processor, where the system says so. */
+static const char *processor(void)
+{
+    static char line[200];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    const char *found = NULL;
+    while (file && !found && fgets(line, sizeof line, file))
+        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':')) found = strchr(line, ':') + 1;
+    if (file) fclose(file);
+    if (!found) return "of unknown name";
+    line[strcspn(line, "\r\n")] = 0;
+    return found + strspn(found, " ");
+}
+
+static const char *compiler(void)
+{
+#if defined(__clang__)
+    return __VERSION__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "of unknown name";
+#endif
+}
+
 static int report(FILE *to, const totals *sum, unsigned long long wrong_rest, unsigned every)
 {
     int failed = wrong_rest != 0 || sum->broken_identities != 0;
     fprintf(to, "Errors of bcelogits %s over %s float32 logits\n\n", bcel_version(),
             every == 1 ? "all 2^32" : "a part of the");
-    fprintf(to, "%llu finite logits, each function on each instruction set; then the infinities and every NaN.\n\n",
+    fprintf(to, "Processor: %s\nCompiler: %s\nInstruction sets:", processor(), compiler());
+    for (int k = 0; k < isa_count; ++k) fprintf(to, "%s %s", k ? "," : "", isas[k]);
+    fprintf(to, "\n\n%llu finite logits, each function on each instruction set; then the infinities and every NaN.\n\n",
             sum->tested);
     fprintf(to, "Instruction set %s, against the reference:\n\n", isas[0]);
     fprintf(to, "%-14s %9s  %-17s %6s %10s %14s %10s\n", "function", "max ULP", "at", "bound", "beyond it",
@@ -267,35 +296,54 @@ static int report(FILE *to, const totals *sum, unsigned long long wrong_rest, un
         failed |= over != 0 || different != 0;
     }
     fprintf(to, "\nloss(x, 1) = loss(-x, 0), gradient(x, 1) = -gradient(-x, 0), sigmoid = gradient(x, 0), softplus = loss(x, 0),\n"
-                "log_sigmoid = -loss(x, 1), hessian(x) = hessian(-x), bit for bit: broken for %llu logits.\n",
+                "log_sigmoid = -loss(x, 1), hessian(x) = hessian(-x), bit for bit but for the sign of a zero: broken for %llu logits.\n",
             sum->broken_identities);
     fprintf(to, "Infinities and NaN: %llu wrong results.\n", wrong_rest);
     return failed;
 }
 
-int main(int argc, char **argv)
+/* The instruction sets to run: those asked for, or all, that this processor has. Returns 0 if there is none. */
+static int choose_isas(const char *const *wanted, int count)
 {
-    unsigned jobs = 1, every = 1;
-    const char *path = NULL, *only = NULL;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--jobs") == 0) jobs = (unsigned)atoi(argv[i + 1]);
-        if (strcmp(argv[i], "--every") == 0) every = (unsigned)atoi(argv[i + 1]);
-        if (strcmp(argv[i], "--report") == 0) path = argv[i + 1];
-        if (strcmp(argv[i], "--isa") == 0) only = argv[i + 1];
+    for (int i = 0; i < count; ++i) {
+        if (bcel_select_isa(wanted[i]) != BCEL_OK) {
+            fprintf(stderr, "exhaustive: %s is no instruction set of this build, or this processor cannot run it\n", wanted[i]);
+            return 0;
+        }
+        isas[isa_count++] = wanted[i];
     }
-    if (jobs < 1 || jobs > MOST_JOBS || every < 1) {
-        fprintf(stderr, "usage: exhaustive [--jobs N] [--report FILE] [--every N] [--isa NAME]\n");
-        return 2;
-    }
-    for (int i = 0; bcel_isa_name(i) && isa_count < MOST_ISAS; ++i) {
-        if (only && strcmp(only, bcel_isa_name(i)) != 0) continue;
+    for (int i = 0; !count && bcel_isa_name(i) && isa_count < MOST_ISAS; ++i)
         if (bcel_isa_supported(bcel_isa_name(i)))
             isas[isa_count++] = bcel_isa_name(i);
         else
             printf("skip %s: this processor cannot run it\n", bcel_isa_name(i));
+    return isa_count;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned jobs = 1, every = 1;
+    int wanted_count = 0, understood = argc % 2;
+    const char *path = NULL, *wanted[MOST_ISAS];
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--jobs") == 0)
+            jobs = (unsigned)atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--every") == 0)
+            every = (unsigned)atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--report") == 0)
+            path = argv[i + 1];
+        else if (strcmp(argv[i], "--isa") == 0 && wanted_count < MOST_ISAS)
+            wanted[wanted_count++] = argv[i + 1];
+        else
+            understood = 0;
     }
+    if (!understood || jobs < 1 || jobs > MOST_JOBS || every < 1) {
+        fprintf(stderr, "usage: exhaustive [--jobs N] [--report FILE] [--every N] [--isa NAME]...\n");
+        return 2;
+    }
+    if (!choose_isas(wanted, wanted_count)) return 2;
     totals *parts = shared_totals(jobs + 1), *sum = parts ? &parts[jobs] : NULL;
-    if (!isa_count || !sum || run_all(parts, jobs, every)) {
+    if (!sum || run_all(parts, jobs, every)) {
         fprintf(stderr, "exhaustive: a part did not run\n");
         return 2;
     }
@@ -314,7 +362,11 @@ int main(int argc, char **argv)
     }
     if (file) {
         report(file, sum, wrong_rest, every);
-        fclose(file);
+        if (fclose(file)) {
+            fprintf(stderr, "cannot write %s\n", path);
+            return 2;
+        }
+        printf("\nThis report is in %s\n", path);
     }
     return failed;
 }

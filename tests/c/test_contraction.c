@@ -49,12 +49,12 @@ static void check_vocabulary(const contraction *of)
 static void test_vocabulary(void)
 {
     const contraction *of = NULL;
-    const char *isa = bcel_active_isa();
 #if defined(__x86_64__) || defined(_M_X64)
+    const char *isa = bcel_active_isa();
     of = strcmp(isa, "avx512") == 0 ? &contraction_avx512 : strcmp(isa, "avx2") == 0 ? &contraction_avx2
                                                                                      : &contraction_sse2;
 #elif defined(__aarch64__) || defined(_M_ARM64)
-    if (strcmp(isa, "neon") == 0) of = &contraction_neon;
+    if (strcmp(bcel_active_isa(), "neon") == 0) of = &contraction_neon;
 #endif
     check_vocabulary(of ? of : &contraction_scalar);
 }
