@@ -33,15 +33,15 @@ static unsigned enabled_registers(void)
 /* Bit positions as in Intel's Software Developer's Manual, volume 2, CPUID, and volume 1, 13.3 for XCR0. */
 unsigned bcel_cpu_features(void)
 {
-    enum { FMA = 1 << 12, OSXSAVE = 1 << 27, AVX = 1 << 28 };          /* leaf 1, ecx */
-    enum { AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17 };     /* leaf 7, ebx */
+    enum { FMA = 1 << 12, OSXSAVE = 1 << 27, AVX = 1 << 28, F16C = 1 << 29 }; /* leaf 1, ecx */
+    enum { AVX2 = 1 << 5, AVX512F = 1 << 16, AVX512DQ = 1 << 17 };            /* leaf 7, ebx */
     const unsigned avx512bw = 1u << 30, avx512vl = 1u << 31;
     enum { XMM = 1 << 1, YMM = 1 << 2, OPMASK = 1 << 5, ZMM_LOW = 1 << 6, ZMM_HIGH = 1 << 7 };
     unsigned r[4], features = 0;
     cpuid(0, 0, r);
     if (r[0] < 7) return 0;
     cpuid(1, 0, r);
-    const unsigned base = FMA | OSXSAVE | AVX;
+    const unsigned base = FMA | OSXSAVE | AVX | F16C;
     if ((r[2] & base) != base) return 0;
     unsigned registers = enabled_registers();
     cpuid(7, 0, r);

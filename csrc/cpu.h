@@ -3,7 +3,7 @@
 #define BCEL_CPU_H
 
 enum {
-    BCEL_CPU_AVX2_FMA = 1, /* AVX2 and FMA, ymm registers saved by the system */
+    BCEL_CPU_AVX2_FMA = 1, /* AVX2, FMA and F16C, ymm registers saved by the system */
     BCEL_CPU_AVX512 = 2,   /* AVX-512 F, DQ, BW and VL, zmm registers saved by the system */
     BCEL_CPU_NEON = 4      /* AArch64 */
 };

@@ -1,5 +1,6 @@
 /* All kernels for the instruction set whose vocabulary was included before, under the name ISA. */
 #include "coefficients.h"
+#include "float16.h"
 #include "kernels.h"
 #include "simd/names.inc.h"
 
@@ -27,6 +28,9 @@ BCEL_TARGET_BEGIN
 #include "f64_sum.inc.h"
 #include "kernels.inc.h"
 
+#include "convert.inc.h"
+#include "operands.inc.h"
+
 /* In the order of bcel_task. */
 #define BCEL_KERNEL_TABLE(precision)                                                                      \
     { { loss_##precision, weighted_loss_##precision },                                                    \
@@ -42,6 +46,12 @@ const bcel_kernels BCEL_PASTE(bcel_kernels, ISA) = {
     { BCEL_KERNEL_TABLE(f32), BCEL_KERNEL_TABLE(f64) },
     { sum_products_f32, sum_products_f64 },
     { log_products_f32, log_products_f64 },
+    { to_real_f32, to_real_f64 },
+    { from_real_f32, from_real_f64 },
+    { complement_f32, complement_f64 },
+    { smooth_f32, smooth_f64 },
+    { are_within_f32, are_within_f64 },
+    { clear_equal_f32, clear_equal_f64 },
 };
 
 BCEL_TARGET_END

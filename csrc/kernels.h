@@ -90,6 +90,20 @@ typedef struct bcel_kernels {
     void (*sum_products[BCEL_PRECISIONS])(bcel_lanes *lanes, const void *a, const void *b, size_t n);
     /* Takes log1p(product + product_lo) into hi + lo, at the end of a block. */
     void (*log_products[BCEL_PRECISIONS])(bcel_lanes *lanes);
+
+    /* n packed elements, aligned, of any type to floats or doubles, and back to a floating type. Exact, or rounded once,
+     * to nearest, ties to even. What is read and what is written must not overlap. */
+    void (*to_real[BCEL_PRECISIONS])(void *to, bcel_dtype dtype, const void *from, size_t n);
+    void (*from_real[BCEL_PRECISIONS])(bcel_dtype dtype, void *to, const void *from, size_t n);
+    /* q = 1 - y. */
+    void (*complement[BCEL_PRECISIONS])(void *q, const void *y, size_t n);
+    /* y = v (1 - a) + a / 2 and q = (1 - v) (1 - a) + a / 2, computed in double. Here and in clear_equal there is room
+     * for n elements rounded up to a multiple of BCEL_LANES, and what is read there is set. */
+    void (*smooth[BCEL_PRECISIONS])(void *y, void *q, double a, const double *values, size_t n);
+    /* Whether every value is 0 or of a magnitude in [low, high). */
+    int (*are_within[BCEL_PRECISIONS])(double low, double high, const void *values, size_t n);
+    /* keep[i] = 0 where values[i] == value, which the precision can hold; keep[i] is 0 or 1. */
+    void (*clear_equal[BCEL_PRECISIONS])(unsigned char *keep, const void *values, double value, size_t n);
 } bcel_kernels;
 
 #if defined(__x86_64__) || defined(_M_X64)

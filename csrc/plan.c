@@ -173,8 +173,7 @@ static const void *read_real(bcel_precision precision, const bcel_view *view, si
     *step = 1;
     if (view->layout == BCEL_CONSTANT) {
         const void *one = bcel_view_read(view, 0, 1, raw->bytes);
-        double value;
-        bcel_to_real(BCEL_DOUBLE, &value, view->dtype, one, 1);
+        double value = bcel_element(view->dtype, one);
         if (where == WHERE_IT_IS) return constant(precision, to, value, step);
         fill(precision, to, value, n);
         return to;
@@ -342,9 +341,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
         if (weighted && !pairs) {
             /* 1 - y, as a kernel without weights would round it. */
             if (c.y_step == 0) {
-                double y;
-                bcel_to_real(BCEL_DOUBLE, &y, real, c.y, 1);
-                c.q = constant(precision, &room->q, 1 - y, &c.q_step);
+                c.q = constant(precision, &room->q, 1 - bcel_element(real, c.y), &c.q_step);
             } else {
                 bcel_complement(precision, &room->q, c.y, n);
                 c.q = &room->q;

@@ -91,6 +91,91 @@ static inline f64x8 f32_widen_hi(f32x16 a)
     return _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1)));
 }
 
+static inline f32x16 bcel_avx512_join_ps(__m256 lo, __m256 hi)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(lo), hi, 1);
+}
+
+static inline f32x16 f32_narrow(f64x8 a, f64x8 b)
+{
+    return bcel_avx512_join_ps(_mm512_cvtpd_ps(a), _mm512_cvtpd_ps(b));
+}
+
+/* ---- other element types --------------------------------------------------------------------------- */
+
+static inline __m128i bcel_avx512_load_16(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+static inline __m256i bcel_avx512_load_32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+
+static inline f32x16 f32_load_f16(const uint16_t *p) { return _mm512_cvtph_ps(bcel_avx512_load_32(p)); }
+
+static inline f32x16 f32_load_bf16(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bcel_avx512_load_32(p)), 16));
+}
+
+static inline f32x16 f32_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bcel_avx512_load_16(p)));
+}
+
+static inline f32x16 f32_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bcel_avx512_load_16(p)));
+}
+
+static inline f32x16 f32_load_i16(const int16_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(bcel_avx512_load_32(p)));
+}
+
+static inline f32x16 f32_load_u16(const uint16_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(bcel_avx512_load_32(p)));
+}
+
+static inline f32x16 f32_load_i64(const int64_t *p)
+{
+    return bcel_avx512_join_ps(_mm512_cvtepi64_ps(_mm512_loadu_si512(p)), _mm512_cvtepi64_ps(_mm512_loadu_si512(p + 8)));
+}
+
+static inline f32x16 f32_load_u64(const uint64_t *p)
+{
+    return bcel_avx512_join_ps(_mm512_cvtepu64_ps(_mm512_loadu_si512(p)), _mm512_cvtepu64_ps(_mm512_loadu_si512(p + 8)));
+}
+
+static inline f64x8 f64_load_i32(const int32_t *p) { return _mm512_cvtepi32_pd(bcel_avx512_load_32(p)); }
+static inline f64x8 f64_load_u32(const uint32_t *p) { return _mm512_cvtepu32_pd(bcel_avx512_load_32(p)); }
+static inline f64x8 f64_load_i64(const int64_t *p) { return _mm512_cvtepi64_pd(_mm512_loadu_si512(p)); }
+static inline f64x8 f64_load_u64(const uint64_t *p) { return _mm512_cvtepu64_pd(_mm512_loadu_si512(p)); }
+
+/* y, but the NaN without a payload, of the same sign, where x is NaN. */
+static inline __m512 bcel_avx512_quiet(__m512 x, __m512 y)
+{
+    __m512 quiet = _mm512_or_ps(_mm512_and_ps(x, _mm512_set1_ps(-0.0f)),
+                                _mm512_castsi512_ps(_mm512_set1_epi32(0x7fc00000)));
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), y, quiet);
+}
+
+/* NaN are made one beforehand: the instruction would keep their payload. */
+static inline void f32_store_f16(uint16_t *p, f32x16 a)
+{
+    __m512 x = bcel_avx512_quiet(a, a);
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline void f32_store_bf16(uint16_t *p, f32x16 a)
+{
+    __m512i bits = _mm512_castps_si512(a), last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
+    rounded = _mm512_castps_si512(bcel_avx512_quiet(a, _mm512_castsi512_ps(rounded)));
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+}
+
+static inline void f32_store_u8(uint8_t *p, f32x16 a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(a)));
+}
+
 BCEL_TARGET_END
 
 #endif

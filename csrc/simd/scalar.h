@@ -2,6 +2,7 @@
 #ifndef BCEL_SIMD_SCALAR_H
 #define BCEL_SIMD_SCALAR_H
 
+#include "../float16.h"
 #include "../fma.h"
 
 #include <stdint.h>
@@ -78,5 +79,34 @@ BCEL_SCALAR_OPS(f64, f64x8, double, uint64_t, 8, bcel_fma, 52)
 
 BCEL_SCALAR_MAP(f32_widen_lo, (f32x16 a), f64x8, 8, (double)a.lane[i])
 BCEL_SCALAR_MAP(f32_widen_hi, (f32x16 a), f64x8, 8, (double)a.lane[8 + i])
+BCEL_SCALAR_MAP(f32_narrow, (f64x8 a, f64x8 b), f32x16, 16, (float)(i < 8 ? a.lane[i] : b.lane[i - 8]))
+
+BCEL_SCALAR_MAP(f32_load_f16, (const uint16_t *p), f32x16, 16, bcel_float_of_half(p[i]))
+BCEL_SCALAR_MAP(f32_load_bf16, (const uint16_t *p), f32x16, 16, bcel_float_of_bfloat(p[i]))
+BCEL_SCALAR_MAP(f32_load_i8, (const int8_t *p), f32x16, 16, (float)p[i])
+BCEL_SCALAR_MAP(f32_load_u8, (const uint8_t *p), f32x16, 16, (float)p[i])
+BCEL_SCALAR_MAP(f32_load_i16, (const int16_t *p), f32x16, 16, (float)p[i])
+BCEL_SCALAR_MAP(f32_load_u16, (const uint16_t *p), f32x16, 16, (float)p[i])
+BCEL_SCALAR_MAP(f32_load_i64, (const int64_t *p), f32x16, 16, (float)p[i])
+BCEL_SCALAR_MAP(f32_load_u64, (const uint64_t *p), f32x16, 16, (float)p[i])
+BCEL_SCALAR_MAP(f64_load_i32, (const int32_t *p), f64x8, 8, (double)p[i])
+BCEL_SCALAR_MAP(f64_load_u32, (const uint32_t *p), f64x8, 8, (double)p[i])
+BCEL_SCALAR_MAP(f64_load_i64, (const int64_t *p), f64x8, 8, (double)p[i])
+BCEL_SCALAR_MAP(f64_load_u64, (const uint64_t *p), f64x8, 8, (double)p[i])
+
+static inline void f32_store_f16(uint16_t *p, f32x16 a)
+{
+    BCEL_EACH(16, p[i] = bcel_half_of_float(a.lane[i]))
+}
+
+static inline void f32_store_bf16(uint16_t *p, f32x16 a)
+{
+    BCEL_EACH(16, p[i] = bcel_bfloat_of_float(a.lane[i]))
+}
+
+static inline void f32_store_u8(uint8_t *p, f32x16 a)
+{
+    BCEL_EACH(16, p[i] = (uint8_t)a.lane[i])
+}
 
 #endif

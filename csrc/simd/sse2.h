@@ -253,4 +253,207 @@ static inline f64x8 f32_widen_hi(f32x16 x)
     return r;
 }
 
+static inline f32x16 f32_narrow(f64x8 x, f64x8 y)
+{
+    f32x16 r = { _mm_movelh_ps(_mm_cvtpd_ps(x.a), _mm_cvtpd_ps(x.b)), _mm_movelh_ps(_mm_cvtpd_ps(x.c), _mm_cvtpd_ps(x.d)),
+                 _mm_movelh_ps(_mm_cvtpd_ps(y.a), _mm_cvtpd_ps(y.b)), _mm_movelh_ps(_mm_cvtpd_ps(y.c), _mm_cvtpd_ps(y.d)) };
+    return r;
+}
+
+/* ---- other element types --------------------------------------------------------------------------- */
+
+BCEL_INLINE __m128i bcel_sse2_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+
+/* As bcel_float_of_half does it, of numbers below 2^16. */
+BCEL_INLINE __m128 bcel_sse2_of_f16(__m128i h)
+{
+    __m128i magnitude = _mm_and_si128(h, _mm_set1_epi32(0x7fff)), bias = _mm_set1_epi32(0x38000000);
+    __m128i sign = _mm_slli_epi32(_mm_xor_si128(h, magnitude), 16);
+    __m128i bits = _mm_add_epi32(_mm_slli_epi32(magnitude, 13), bias);
+    bits = _mm_add_epi32(bits, _mm_and_si128(_mm_cmpgt_epi32(magnitude, _mm_set1_epi32(0x7bff)), bias));
+    __m128 subnormal = _mm_mul_ps(_mm_cvtepi32_ps(magnitude), _mm_set1_ps(0x1p-24f));
+    __m128 is_subnormal = _mm_castsi128_ps(_mm_cmpgt_epi32(_mm_set1_epi32(0x0400), magnitude));
+    return _mm_or_ps(bcel_sse2_select_ps(is_subnormal, subnormal, _mm_castsi128_ps(bits)), _mm_castsi128_ps(sign));
+}
+
+BCEL_INLINE __m128 bcel_sse2_of_bf16(__m128i x) { return _mm_castsi128_ps(_mm_slli_epi32(x, 16)); }
+
+/* CONVERT takes integers of 32 bits, which LOW and HIGH make of the lower and upper four of 16 bits. */
+#define BCEL_SSE2_OF_16_BITS(X0, X1, LOW, HIGH, CONVERT)                                                    \
+    __m128i x0 = (X0), x1 = (X1);                                                                           \
+    f32x16 r = { CONVERT(LOW(x0)), CONVERT(HIGH(x0)), CONVERT(LOW(x1)), CONVERT(HIGH(x1)) };                \
+    return r;
+
+BCEL_INLINE __m128i bcel_sse2_low_u16(__m128i x) { return _mm_unpacklo_epi16(x, _mm_setzero_si128()); }
+BCEL_INLINE __m128i bcel_sse2_high_u16(__m128i x) { return _mm_unpackhi_epi16(x, _mm_setzero_si128()); }
+BCEL_INLINE __m128i bcel_sse2_low_i16(__m128i x) { return _mm_srai_epi32(_mm_unpacklo_epi16(x, x), 16); }
+BCEL_INLINE __m128i bcel_sse2_high_i16(__m128i x) { return _mm_srai_epi32(_mm_unpackhi_epi16(x, x), 16); }
+
+static inline f32x16 f32_load_f16(const uint16_t *p)
+{
+    BCEL_SSE2_OF_16_BITS(bcel_sse2_load(p), bcel_sse2_load(p + 8), bcel_sse2_low_u16, bcel_sse2_high_u16, bcel_sse2_of_f16)
+}
+
+static inline f32x16 f32_load_bf16(const uint16_t *p)
+{
+    BCEL_SSE2_OF_16_BITS(bcel_sse2_load(p), bcel_sse2_load(p + 8), bcel_sse2_low_u16, bcel_sse2_high_u16, bcel_sse2_of_bf16)
+}
+
+static inline f32x16 f32_load_i16(const int16_t *p)
+{
+    BCEL_SSE2_OF_16_BITS(bcel_sse2_load(p), bcel_sse2_load(p + 8), bcel_sse2_low_i16, bcel_sse2_high_i16, _mm_cvtepi32_ps)
+}
+
+static inline f32x16 f32_load_u16(const uint16_t *p)
+{
+    BCEL_SSE2_OF_16_BITS(bcel_sse2_load(p), bcel_sse2_load(p + 8), bcel_sse2_low_u16, bcel_sse2_high_u16, _mm_cvtepi32_ps)
+}
+
+static inline f32x16 f32_load_i8(const int8_t *p)
+{
+    __m128i x = bcel_sse2_load(p);
+    BCEL_SSE2_OF_16_BITS(_mm_srai_epi16(_mm_unpacklo_epi8(x, x), 8), _mm_srai_epi16(_mm_unpackhi_epi8(x, x), 8),
+                         bcel_sse2_low_i16, bcel_sse2_high_i16, _mm_cvtepi32_ps)
+}
+
+static inline f32x16 f32_load_u8(const uint8_t *p)
+{
+    __m128i x = bcel_sse2_load(p), zero = _mm_setzero_si128();
+    BCEL_SSE2_OF_16_BITS(_mm_unpacklo_epi8(x, zero), _mm_unpackhi_epi8(x, zero), bcel_sse2_low_u16, bcel_sse2_high_u16,
+                         _mm_cvtepi32_ps)
+}
+
+/* A number put into the mantissa of 2^52 or 2^84 counts 1 or 2^32 there. The difference of the two magic numbers is
+ * exact, so that only the last addition rounds. `bias` is added to the upper half, and taken off again. */
+BCEL_INLINE __m128d bcel_sse2_of_64_bits(__m128i x, uint64_t bias)
+{
+    __m128i low = _mm_castpd_si128(_mm_set1_pd(0x1p52));
+    __m128i high = _mm_set1_epi64x((long long)(UINT64_C(0x4530000000000000) + bias));
+    __m128d excess = _mm_set1_pd(0x1p84 + 0x1p52 + (double)bias * 0x1p32);
+    __m128i lower = _mm_or_si128(_mm_and_si128(x, _mm_set1_epi64x(0xffffffff)), low);
+    __m128i upper = _mm_xor_si128(_mm_srli_epi64(x, 32), high);
+    return _mm_add_pd(_mm_sub_pd(_mm_castsi128_pd(upper), excess), _mm_castsi128_pd(lower));
+}
+
+#define BCEL_SSE2_LOAD_DOUBLES(NAME, T, CONVERT)                                                            \
+    static inline f64x8 NAME(const T *p)                                                                    \
+    {                                                                                                       \
+        f64x8 r = { CONVERT(p), CONVERT(p + 2), CONVERT(p + 4), CONVERT(p + 6) };                           \
+        return r;                                                                                           \
+    }
+
+BCEL_INLINE __m128d bcel_sse2_of_i64(const int64_t *p)
+{
+    return bcel_sse2_of_64_bits(bcel_sse2_load(p), UINT64_C(0x80000000));
+}
+
+BCEL_INLINE __m128d bcel_sse2_of_u64(const uint64_t *p) { return bcel_sse2_of_64_bits(bcel_sse2_load(p), 0); }
+
+BCEL_INLINE __m128d bcel_sse2_of_i32(const int32_t *p)
+{
+    return _mm_cvtepi32_pd(_mm_loadl_epi64((const __m128i *)p));
+}
+
+BCEL_INLINE __m128d bcel_sse2_of_u32(const uint32_t *p)
+{
+    __m128d magic = _mm_set1_pd(0x1p52);
+    __m128i x = _mm_unpacklo_epi32(_mm_loadl_epi64((const __m128i *)p), _mm_setzero_si128());
+    return _mm_sub_pd(_mm_castsi128_pd(_mm_or_si128(x, _mm_castpd_si128(magic))), magic);
+}
+
+BCEL_SSE2_LOAD_DOUBLES(f64_load_i64, int64_t, bcel_sse2_of_i64)
+BCEL_SSE2_LOAD_DOUBLES(f64_load_u64, uint64_t, bcel_sse2_of_u64)
+BCEL_SSE2_LOAD_DOUBLES(f64_load_i32, int32_t, bcel_sse2_of_i32)
+BCEL_SSE2_LOAD_DOUBLES(f64_load_u32, uint32_t, bcel_sse2_of_u32)
+
+/* The lower (0x88) or the upper (0xdd) halves of four numbers of 64 bits. */
+#define BCEL_SSE2_HALVES(P, WHICH)                                                                          \
+    _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(bcel_sse2_load(P)),                                    \
+                                    _mm_castsi128_ps(bcel_sse2_load((P) + 2)), WHICH))
+
+/* Mostly all numbers fit in 32 bits: then their lower halves are what is to be converted. BEYOND leaves bits where one
+ * does not. */
+#define BCEL_SSE2_LOAD_LONG(NAME, T, BEYOND)                                                                \
+    static inline f32x16 NAME(const T *p)                                                                   \
+    {                                                                                                       \
+        __m128i a = BCEL_SSE2_HALVES(p, 0x88), b = BCEL_SSE2_HALVES(p + 4, 0x88);                           \
+        __m128i c = BCEL_SSE2_HALVES(p + 8, 0x88), d = BCEL_SSE2_HALVES(p + 12, 0x88);                      \
+        __m128i wide = _mm_or_si128(_mm_or_si128(BEYOND(a, BCEL_SSE2_HALVES(p, 0xdd)),                      \
+                                                 BEYOND(b, BCEL_SSE2_HALVES(p + 4, 0xdd))),                 \
+                                    _mm_or_si128(BEYOND(c, BCEL_SSE2_HALVES(p + 8, 0xdd)),                  \
+                                                 BEYOND(d, BCEL_SSE2_HALVES(p + 12, 0xdd))));               \
+        if (_mm_movemask_epi8(_mm_cmpeq_epi32(wide, _mm_setzero_si128())) == 0xffff) {                      \
+            f32x16 r = { _mm_cvtepi32_ps(a), _mm_cvtepi32_ps(b), _mm_cvtepi32_ps(c), _mm_cvtepi32_ps(d) };  \
+            return r;                                                                                       \
+        }                                                                                                   \
+        float lanes[16];                                                                                    \
+        for (int i = 0; i < 16; ++i) lanes[i] = (float)p[i];                                                \
+        return f32_load(lanes);                                                                             \
+    }
+
+BCEL_INLINE __m128i bcel_sse2_beyond_i32(__m128i low, __m128i high)
+{
+    return _mm_xor_si128(_mm_srai_epi32(low, 31), high);
+}
+
+/* From 2^31 on a lower half would be taken for a negative number. */
+BCEL_INLINE __m128i bcel_sse2_beyond_u31(__m128i low, __m128i high)
+{
+    return _mm_or_si128(_mm_srli_epi32(low, 31), high);
+}
+
+BCEL_SSE2_LOAD_LONG(f32_load_i64, int64_t, bcel_sse2_beyond_i32)
+BCEL_SSE2_LOAD_LONG(f32_load_u64, uint64_t, bcel_sse2_beyond_u31)
+
+/* x, but the NaN in the upper 16 bits of a float, of the sign of y, where y is NaN. */
+BCEL_INLINE __m128i bcel_sse2_quiet(__m128 y, __m128i x, int nan)
+{
+    __m128 quiet = _mm_or_ps(_mm_and_ps(y, _mm_set1_ps(-0.0f)), _mm_castsi128_ps(_mm_set1_epi32(nan)));
+    return _mm_castps_si128(bcel_sse2_select_ps(_mm_cmpunord_ps(y, y), quiet, _mm_castsi128_ps(x)));
+}
+
+/* As bcel_half_of_float does it, in the upper 16 bits of a lane. */
+BCEL_INLINE __m128i bcel_sse2_to_f16(__m128 x)
+{
+    __m128 sign = _mm_and_ps(x, _mm_set1_ps(-0.0f)), magnitude = _mm_xor_ps(x, sign);
+    __m128i bits = _mm_castps_si128(magnitude);
+    __m128i last = _mm_and_si128(_mm_srli_epi32(bits, 13), _mm_set1_epi32(1));
+    __m128i normal = _mm_add_epi32(_mm_add_epi32(bits, last), _mm_set1_epi32(0x0fff - 0x38000000));
+    __m128i subnormal = _mm_castps_si128(_mm_add_ps(magnitude, _mm_set1_ps(0.5f)));
+    subnormal = _mm_sub_epi32(subnormal, _mm_set1_epi32(0x3f000000));
+    __m128i is_subnormal = _mm_cmpgt_epi32(_mm_set1_epi32(0x38800000), bits);
+    __m128i is_infinite = _mm_cmpgt_epi32(bits, _mm_set1_epi32(0x477fefff));
+    __m128i half = _mm_or_si128(_mm_and_si128(is_subnormal, subnormal),
+                                _mm_andnot_si128(is_subnormal, _mm_srli_epi32(normal, 13)));
+    half = _mm_or_si128(_mm_and_si128(is_infinite, _mm_set1_epi32(0x7c00)), _mm_andnot_si128(is_infinite, half));
+    half = _mm_or_si128(_mm_slli_epi32(half, 16), _mm_castps_si128(sign));
+    return bcel_sse2_quiet(x, half, 0x7e000000);
+}
+
+BCEL_INLINE __m128i bcel_sse2_to_bf16(__m128 x)
+{
+    __m128i bits = _mm_castps_si128(x), last = _mm_and_si128(_mm_srli_epi32(bits, 16), _mm_set1_epi32(1));
+    return bcel_sse2_quiet(x, _mm_add_epi32(_mm_add_epi32(bits, last), _mm_set1_epi32(0x7fff)), 0x7fc00000);
+}
+
+/* CONVERT leaves its result in the upper 16 bits of each lane; packs_epi32 saturates, so bring the sign down too. */
+#define BCEL_SSE2_STORE_16_BITS(NAME, CONVERT)                                                              \
+    static inline void NAME(uint16_t *p, f32x16 x)                                                          \
+    {                                                                                                       \
+        __m128i a = _mm_srai_epi32(CONVERT(x.a), 16), b = _mm_srai_epi32(CONVERT(x.b), 16);                 \
+        __m128i c = _mm_srai_epi32(CONVERT(x.c), 16), d = _mm_srai_epi32(CONVERT(x.d), 16);                 \
+        _mm_storeu_si128((__m128i *)p, _mm_packs_epi32(a, b));                                              \
+        _mm_storeu_si128((__m128i *)(p + 8), _mm_packs_epi32(c, d));                                        \
+    }
+
+BCEL_SSE2_STORE_16_BITS(f32_store_f16, bcel_sse2_to_f16)
+BCEL_SSE2_STORE_16_BITS(f32_store_bf16, bcel_sse2_to_bf16)
+
+static inline void f32_store_u8(uint8_t *p, f32x16 x)
+{
+    __m128i low = _mm_packs_epi32(_mm_cvttps_epi32(x.a), _mm_cvttps_epi32(x.b));
+    __m128i high = _mm_packs_epi32(_mm_cvttps_epi32(x.c), _mm_cvttps_epi32(x.d));
+    _mm_storeu_si128((__m128i *)p, _mm_packus_epi16(low, high));
+}
+
 #endif

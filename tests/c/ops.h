@@ -58,13 +58,49 @@ enum {
 #undef OPS_ENUMERATE
 };
 
+/* Conversions between element types, of one logical vector of floats or doubles, or two of doubles. OP(name, type read,
+ * how many, type written, how many, statement of what is read and written). */
+#define CONVERSIONS(OP)                                                                          \
+    OP(load_f16, u16, 16, f32, 16, f32_store(to, f32_load_f16(from)))                            \
+    OP(load_bf16, u16, 16, f32, 16, f32_store(to, f32_load_bf16(from)))                          \
+    OP(load_i8, i8, 16, f32, 16, f32_store(to, f32_load_i8(from)))                               \
+    OP(load_u8, u8, 16, f32, 16, f32_store(to, f32_load_u8(from)))                               \
+    OP(load_i16, i16, 16, f32, 16, f32_store(to, f32_load_i16(from)))                            \
+    OP(load_u16, u16, 16, f32, 16, f32_store(to, f32_load_u16(from)))                            \
+    OP(load_i64_single, i64, 16, f32, 16, f32_store(to, f32_load_i64(from)))                     \
+    OP(load_u64_single, u64, 16, f32, 16, f32_store(to, f32_load_u64(from)))                     \
+    OP(load_i32, i32, 8, f64, 8, f64_store(to, f64_load_i32(from)))                              \
+    OP(load_u32, u32, 8, f64, 8, f64_store(to, f64_load_u32(from)))                              \
+    OP(load_i64, i64, 8, f64, 8, f64_store(to, f64_load_i64(from)))                              \
+    OP(load_u64, u64, 8, f64, 8, f64_store(to, f64_load_u64(from)))                              \
+    OP(narrow, f64, 16, f32, 16, f32_store(to, f32_narrow(f64_load(from), f64_load(from + 8))))  \
+    OP(store_f16, f32, 16, u16, 16, f32_store_f16(to, f32_load(from)))                           \
+    OP(store_bf16, f32, 16, u16, 16, f32_store_bf16(to, f32_load(from)))                         \
+    OP(store_u8, u8, 16, u8, 16, f32_store_u8(to, f32_load_u8(from)))
+
+typedef enum { OPS_i8, OPS_u8, OPS_i16, OPS_u16, OPS_i32, OPS_u32, OPS_i64, OPS_u64, OPS_f32, OPS_f64 } ops_element;
+
+enum {
+#define OPS_ENUMERATE(name, read, reads, written, writes, statement) OPS_CONVERSION_##name,
+    CONVERSIONS(OPS_ENUMERATE) OPS_CONVERSIONS
+#undef OPS_ENUMERATE
+};
+
 /* Any of the arrays may be aligned to an element alone. */
 typedef void (*operation)(const void *a, const void *b, const void *c, void *out);
 
+typedef void (*conversion)(const void *from, void *to);
+
 typedef struct {
     operation f32[OPS_COUNT], f64[OPS_COMMON];
+    conversion conversions[OPS_CONVERSIONS];
 } vocabulary;
 
 extern const vocabulary ops_scalar, ops_sse2, ops_avx2, ops_avx512, ops_neon;
+
+/* In ops_conversions.c: the specification against its hash; a vocabulary against it on every value of 16 bits at most
+ * and on special ones, and on random ones. */
+void check_conversion_specification(void);
+void check_conversions(const vocabulary *with, int rounds);
 
 #endif

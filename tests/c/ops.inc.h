@@ -21,6 +21,27 @@ BCEL_TARGET_BEGIN
 #define OPS_ROW_F32(name, operands, result, value) op_##name##_f32,
 #define OPS_ROW_F64(name, operands, result, value) op_##name##_f64,
 
+typedef int8_t i8;
+typedef uint8_t u8;
+typedef int16_t i16;
+typedef uint16_t u16;
+typedef int32_t i32;
+typedef uint32_t u32;
+typedef int64_t i64;
+typedef uint64_t u64;
+typedef float f32;
+typedef double f64;
+
+#define OPS_DEFINE_CONVERSION(name, read, reads, written, writes, statement)                         \
+    static void convert_##name(const void *pfrom, void *pto)                                         \
+    {                                                                                                \
+        const read *from = pfrom;                                                                    \
+        written *to = pto;                                                                           \
+        statement;                                                                                   \
+    }
+#define OPS_ROW_CONVERSION(name, read, reads, written, writes, statement) convert_##name,
+CONVERSIONS(OPS_DEFINE_CONVERSION)
+
 #define OPS_PRECISION(LANES)                                                                         \
     static inline real_bits N(bits_at)(const real *p)                                                \
     {                                                                                                \
@@ -56,4 +77,5 @@ OPS(OPS_DEFINE)
 
 BCEL_TARGET_END
 
-const vocabulary VOCABULARY = { { OPS(OPS_ROW_F32) OPS_WIDEN(OPS_ROW_F32) }, { OPS(OPS_ROW_F64) } };
+const vocabulary VOCABULARY = { { OPS(OPS_ROW_F32) OPS_WIDEN(OPS_ROW_F32) }, { OPS(OPS_ROW_F64) },
+                                { CONVERSIONS(OPS_ROW_CONVERSION) } };

@@ -131,6 +131,13 @@ static const uint64_t specials_f64[] = {
 #define SPECIFICATION_HASH UINT64_C(0x293aa689cdb5aa7f)
 #include "ops_check.inc.h"
 
+static void check_conversions_here(void)
+{
+    size_t rounds = sampled(rounds_wanted());
+    check_conversions(active_vocabulary(), (int)rounds);
+    test_note("%zu random vectors", rounds);
+}
+
 int main(int argc, char **argv)
 {
     static const test_case tests[] = {
@@ -140,6 +147,8 @@ int main(int argc, char **argv)
         { "special values, float64", check_specials_f64, 1 },
         { "random values, float32", check_random_f32, 1 },
         { "random values, float64", check_random_f64, 1 },
+        { "specification, conversions", check_conversion_specification, 0 },
+        { "conversions", check_conversions_here, 1 },
     };
     return run_tests("ops", tests, COUNT(tests), argc, argv);
 }
