@@ -37,7 +37,7 @@ BCEL_INLINE void N(fill)(real *to, const real *from, size_t n, real padding)
 }
 
 /* Returns the largest magnitude of a logit, by bit pattern. */
-BCEL_INLINE vec N(exp_loop)(const bcel_chunk *c, int precise, N(exponentials) *to)
+BCEL_INLINE vec N(exp_loop)(const bcel_chunk *c, N(exponentials) *to)
 {
     const real *x = c->x;
     vec largest = v_set1(0);
@@ -49,7 +49,7 @@ BCEL_INLINE vec N(exp_loop)(const bcel_chunk *c, int precise, N(exponentials) *t
             at = last;
         }
         vec t = v_abs(v_load(at));
-        N(pair) e = N(exp_near)(t, precise);
+        N(pair) e = N(exp_near)(t);
         largest = v_umax(largest, t);
         v_store(to->hi + i, e.hi);
         v_store(to->lo + i, e.lo);
@@ -236,8 +236,7 @@ BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (weighted && c->extreme_weights) return N(run_carefully)(c, task, weighted);
     N(exponentials) e;
-    int precise = weighted || task != BCEL_TASK_SUM;
-    if (v_uany(N(exp_loop)(c, precise, &e), MAGNITUDE_NEAR)) return N(run_carefully)(c, task, weighted);
+    if (v_uany(N(exp_loop)(c, &e), MAGNITUDE_NEAR)) return N(run_carefully)(c, task, weighted);
     bcel_task rest = task;
     if (!weighted && (task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD)) {
         N(near_sum) sum;

@@ -18,11 +18,11 @@ typedef struct { vec hi, lo; } N(pair);
  * the small terms alone.
  *
  * Error relative to exp(-t): that of P (see coefficients.h), half a unit of a rest of at most 0.07 and of a square of at
- * most 0.13, about 2^-27.9 in single precision and 2^-56.9 in double. Unless `precise`, r^2/2 is that of the rounded r,
- * and the error three times as large: less than a sum must keep, more than an element should lose. */
+ * most 0.13, about 2^-27.9 in single precision and 2^-56.9 in double. What rounding r takes from r^2/2 would be twice
+ * that; it is put back. */
 typedef struct { N(pair) m; vec k; } N(exponential);
 
-BCEL_INLINE N(exponential) N(exp_of)(vec t, int precise)
+BCEL_INLINE N(exponential) N(exp_of)(vec t)
 {
     vec magic = v_set1(REAL(ROUND_MAGIC)), one = v_set1(1);
     vec ln2_lo = v_set1(REAL(LN2_LO));
@@ -35,7 +35,7 @@ BCEL_INLINE N(exponential) N(exp_of)(vec t, int precise)
     vec hi = v_sub(one, r_exact);
     vec lo = v_fnma(n, ln2_lo, v_sub(v_sub(one, hi), r_exact));
     lo = v_fnma(v_mul(square, r), N(exp_polynomial)(r), lo);
-    if (precise) lo = v_fma(r, v_fma(n, ln2_lo, v_sub(r_exact, r)), lo);
+    lo = v_fma(r, v_fma(n, ln2_lo, v_sub(r_exact, r)), lo);
     lo = v_fma(square, v_set1((real)0.5), lo);
     e.m.hi = v_add(hi, lo);
     e.m.lo = v_sub(lo, v_sub(e.m.hi, hi));
@@ -193,9 +193,9 @@ typedef struct {
 } N(logit);
 
 /* exp(-t) for near t. */
-BCEL_INLINE N(pair) N(exp_near)(vec t, int precise)
+BCEL_INLINE N(pair) N(exp_near)(vec t)
 {
-    N(exponential) e = N(exp_of)(t, precise);
+    N(exponential) e = N(exp_of)(t);
     return N(pair_times)(e.m, v_pow2(e.k));
 }
 
@@ -214,7 +214,7 @@ BCEL_INLINE N(logit) N(logit_careful)(vec x)
 {
     vec t = v_abs(x), far_max = v_set1(FAR_MAX);
     vmask huge = v_lt(far_max, t);
-    N(exponential) e = N(exp_of)(v_select(huge, far_max, t), 1);
+    N(exponential) e = N(exp_of)(v_select(huge, far_max, t));
     N(logit) l = N(logit_near)(x, N(pair_times)(e.m, v_pow2(e.k)));
     l.far = v_lt(v_set1(NEAR_MAX), t);
     l.huge = huge;

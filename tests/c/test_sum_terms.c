@@ -22,7 +22,7 @@ static const double limit = 0x1p-26;
 static void terms_of(const float *t, double *e)
 {
     float hi[16], lo[16];
-    pair_f32 pair = exp_near_f32(f32_load(t), 0);
+    pair_f32 pair = exp_near_f32(f32_load(t));
     f32_store(hi, pair.hi);
     f32_store(lo, pair.lo);
     for (int i = 0; i < 16; ++i) e[i] = (double)hi[i] + (double)lo[i];
