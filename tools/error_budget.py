@@ -58,7 +58,6 @@ class Steps:
     slope: bool = True
     subnormal: bool = True
     exp_degree: bool = True
-    square: bool = True
     half_apart: bool = True
     log1p_split: bool = True
 
@@ -67,13 +66,12 @@ EXP_DEGREE = fitted.EXP_DEGREE["float32"]
 
 MEANING = {
     "loss_sum": "low parts in max(x, 0) + log1p(e)",
-    "exp_sum": "low part of the last additions of exp",
+    "exp_sum": "low parts of the additions in exp",
     "division": "low part of the division and of its divisor",
-    "reduction": "low part of the reduced argument r",
-    "slope": "that part times exp(-r)",
+    "reduction": "1 - r from the first step of the reduction",
+    "slope": "what rounding r takes from r²/2",
     "subnormal": "subnormal results rounded once",
     "exp_degree": f"exp: degree {EXP_DEGREE - 1} -> {EXP_DEGREE}",
-    "square": "what rounding r² loses",
     "half_apart": "r²/2 apart from the polynomial",
     "log1p_split": "log1p(e) as ln 2 + log((1 + e)/2) from e = 1/2 on",
 }
@@ -164,23 +162,21 @@ def exp_mantissa(t: Array, steps: Steps) -> tuple[Pair, Array]:
     polynomial = np.broadcast_to(p[-1], r.shape)
     for coefficient in p[-2:0:-1]:
         polynomial = fnma(r, polynomial, coefficient)
-    if steps.half_apart:
-        tail = fnma(square, r * polynomial, square * HALF)
-    else:
-        tail = square * fnma(r, polynomial, p[0])
-    lo = np.zeros_like(r)
+    largest = r_exact if steps.reduction else r
+    hi = ONE - largest
+    lo = (ONE - hi) - largest if steps.exp_sum else np.zeros_like(r)
     if steps.reduction:
-        lo = fnma(n, c.ln2_lo, r - r_exact)
-        if steps.slope:
-            lo = fnma(r, lo, lo)
-    if steps.square:
-        lo = fnma(fnma(r, r, square), HALF, lo)
-    q = tail - r
-    q_lo = tail - (q + r)
-    hi = ONE + q
-    if steps.exp_sum:
-        return Pair(hi, (q - (hi - ONE)) + (q_lo + lo)), n
-    return Pair(ONE + (q + lo), np.zeros_like(hi)), n
+        lo = fnma(n, c.ln2_lo, lo)
+    if steps.half_apart:
+        lo = fnma(square * r, polynomial, lo)
+    if steps.slope:
+        lo = fma(r, fma(n, c.ln2_lo, r_exact - r), lo)
+    if steps.half_apart:
+        lo = fma(square, HALF, lo)
+    else:
+        lo = fma(square, fnma(r, polynomial, p[0]), lo)
+    whole = hi + lo
+    return Pair(whole, lo - (whole - hi) if steps.exp_sum else np.zeros_like(r)), n
 
 
 def log1p_near(e: Pair, steps: Steps) -> Pair:
