@@ -1,6 +1,7 @@
 /* A small test harness: one line for each test, then the totals. A test that cannot run says why.
  *
- * Environment: SAMPLE=n takes one in n of the random samples (for emulators). Arguments: tests whose name contains
+ * Environment: SAMPLE=n takes one in n of the random samples (for emulators); ISAS="neon baseline" keeps to the
+ * instruction sets named, in the tests that run on each. Arguments: tests whose name contains
  * one of them are run, all without any. */
 #ifndef HARNESS_H
 #define HARNESS_H
