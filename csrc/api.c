@@ -1,5 +1,6 @@
 /* The functions of bcelogits.h: each sets up a pass, or two, and rounds the result. */
 #include "convert.h"
+#include "dispatch.h"
 #include "plan.h"
 
 #include <math.h>
@@ -237,9 +238,48 @@ static bcel_pair reduced(bcel_reduction reduction, const bcel_plan *plan, const 
     return bcel_divide(bcel_total_value(&totals->loss), by);
 }
 
+static int is_packed(const bcel_operand *operand, bcel_dtype dtype)
+{
+    return operand->data && !operand->strides && operand->dtype == dtype && !operand->swapped
+           && (uintptr_t)operand->data % bcel_dtype_size(dtype) == 0;
+}
+
+/* Whether a call is a chunk at most of packed logits and targets of one of the two precisions, and nothing besides. */
+static int is_short(const bcel_call *call, size_t *n)
+{
+    bcel_dtype dtype = call->input.dtype;
+    if (dtype != BCEL_FLOAT32 && dtype != BCEL_FLOAT64) return 0;
+    if (!is_packed(&call->input, dtype) || !is_packed(&call->target, dtype)) return 0;
+    if (call->weight.data || call->pos_weight.data || call->where.data || call->grad_output.data) return 0;
+    if (call->label_smoothing != 0 || (call->flags & ~(unsigned)BCEL_CHECK) || call->ndim != 1 || !call->shape) return 0;
+    *n = call->shape[0];
+    return *n > 0 && *n <= BCEL_CHUNK;
+}
+
+/* What reduce_all does with such a call: a plan would take longer than the kernel. */
+static bcel_status reduce_short(bcel_reduction reduction, const bcel_call *call, size_t n, const bcel_output *output)
+{
+    const bcel_kernels *kernels = bcel_active_kernels();
+    bcel_precision precision = call->input.dtype == BCEL_FLOAT32 ? BCEL_SINGLE : BCEL_DOUBLE;
+    bcel_lanes lanes;
+    bcel_exact aside;
+    bcel_total total;
+    bcel_lanes_init(&lanes, &aside);
+    bcel_chunk c = { .n = n, .x = call->input.data, .y = call->target.data, .y_step = 1,
+                     .check = (call->flags & BCEL_CHECK) != 0, .lanes = &lanes };
+    if (kernels->run[precision][BCEL_TASK_SUM][0](&c)) return BCEL_TARGET_OUT_OF_RANGE;
+    bcel_total_init(&total);
+    bcel_total_add(&total, kernels->lanes_value[precision](&lanes), &lanes);
+    bcel_scaled by = scaled(reduction == BCEL_SUM ? 1 : (double)n);
+    write_value(output->data, output->dtype, output->swapped, bcel_divide(bcel_total_value(&total), by));
+    return BCEL_OK;
+}
+
 static bcel_status reduce_all(bcel_reduction reduction, const bcel_call *call, const bcel_output *output)
 {
+    size_t n;
     if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    if (is_short(call, &n)) return reduce_short(reduction, call, n, output);
     bcel_plan plan;
     bcel_totals totals;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);

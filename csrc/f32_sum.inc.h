@@ -36,18 +36,22 @@ BCEL_INLINE void lanes_set_aside_f32(bcel_lanes *to, f32x16 *hi, f32x16 *lo)
 
 /* 1 + u times 1 + f, where 1 + f is what a chunk multiplied: adding f (1 + u) keeps u accurate where every factor is
  * near 1. */
-BCEL_INLINE void multiply_lanes_f32(double *product, f64x8 hi, f64x8 lo)
+BCEL_INLINE void multiply_lanes_f32(double *product, int multiplied, f64x8 hi, f64x8 lo)
 {
-    f64x8 u = f64_load(product), f = f64_add(f64_sub(hi, f64_set1(1)), lo);
-    f64_store(product, f64_add(u, f64_fma(u, f, f)));
+    f64x8 f = f64_add(f64_sub(hi, f64_set1(1)), lo);
+    if (multiplied) {
+        f64x8 u = f64_load(product);
+        f = f64_add(u, f64_fma(u, f, f));
+    }
+    f64_store(product, f);
 }
 
 /* A chunk's sum into a block's: at most 2^256 in a lane. */
 BCEL_INLINE void near_sum_into_f32(const near_sum_f32 *s, bcel_lanes *to)
 {
     lanes_f32 lanes = lanes_load_f32(to);
-    multiply_lanes_f32(to->product, f32_widen_lo(s->product), f32_widen_lo(s->rest));
-    multiply_lanes_f32(to->product + 8, f32_widen_hi(s->product), f32_widen_hi(s->rest));
+    multiply_lanes_f32(to->product, to->multiplied, f32_widen_lo(s->product), f32_widen_lo(s->rest));
+    multiply_lanes_f32(to->product + 8, to->multiplied, f32_widen_hi(s->product), f32_widen_hi(s->rest));
     lanes_add_f32(&lanes, f32_sub(s->linear, f32_set1(LINEAR_START)), s->linear_rest);
     lanes_store_f32(to, &lanes);
     to->multiplied = 1;

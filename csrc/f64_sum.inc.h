@@ -43,30 +43,31 @@ BCEL_INLINE void lanes_set_aside_f64(bcel_lanes *to, f64x8 *hi, f64x8 *lo)
 BCEL_INLINE void near_sum_into_f64(const near_sum_f64 *s, bcel_lanes *to)
 {
     lanes_f64 lanes = lanes_load_f64(to);
-    f64x8 u = f64_load(to->product), u_lo = f64_load(to->product_lo);
     pair_f64 f = two_sum_f64(f64_sub(s->product, f64_set1(1)), s->rest);
-    f64x8 both = f64_mul(u, f.hi), minus_both_lo = f64_fnma(u, f.hi, both);
-    pair_f64 sum = two_sum_f64(u, f.hi), whole = two_sum_f64(sum.hi, both);
-    f64x8 lo = f64_fma(u_lo, f.hi, f64_add(u_lo, f64_fma(u, f.lo, f.lo)));
-    lo = f64_add(f64_sub(lo, minus_both_lo), f64_add(sum.lo, whole.lo));
-    whole = two_sum_f64(whole.hi, lo);
-    f64_store(to->product, whole.hi);
-    f64_store(to->product_lo, whole.lo);
+    if (to->multiplied) {
+        f64x8 u = f64_load(to->product), u_lo = f64_load(to->product_lo);
+        f64x8 both = f64_mul(u, f.hi), minus_both_lo = f64_fnma(u, f.hi, both);
+        pair_f64 sum = two_sum_f64(u, f.hi), whole = two_sum_f64(sum.hi, both);
+        f64x8 lo = f64_fma(u_lo, f.hi, f64_add(u_lo, f64_fma(u, f.lo, f.lo)));
+        lo = f64_add(f64_sub(lo, minus_both_lo), f64_add(sum.lo, whole.lo));
+        f = two_sum_f64(whole.hi, lo);
+    }
+    f64_store(to->product, f.hi);
+    f64_store(to->product_lo, f.lo);
     lanes_add_f64(&lanes, f64_sub(s->linear, f64_set1(LINEAR_START)), s->linear_rest);
     lanes_store_f64(to, &lanes);
     to->multiplied = 1;
 }
 
-/* hi + lo of eight lanes becomes hi + lo + log1p(product + product_lo), product 0. 1 + u = 2^k m with m in [1, 2), so
- * log1p(u) = k ln 2 + log1p(m - 1); where u < 1 it is the argument itself, which keeps a small one's precision. */
-static void log_products_of(double *hi, double *lo, double *product, double *product_lo)
+/* lanes += log1p(u). 1 + u = 2^k m with m in [1, 2), so log1p(u) = k ln 2 + log1p(m - 1); where u < 1 it is the
+ * argument itself, which keeps a small one's precision. */
+BCEL_INLINE void add_logs(lanes_f64 *lanes, pair_f64 u)
 {
     double mantissa[8], exponent[8];
-    f64x8 one = f64_set1(1), zero = f64_set1(0);
-    pair_f64 e = { f64_load(product), f64_load(product_lo) };
-    f64_mask small = f64_lt(e.hi, one);
-    pair_f64 whole = two_sum_f64(e.hi, one);
-    whole.lo = f64_add(whole.lo, e.lo);
+    f64x8 one = f64_set1(1);
+    f64_mask small = f64_lt(u.hi, one);
+    pair_f64 whole = two_sum_f64(u.hi, one);
+    whole.lo = f64_add(whole.lo, u.lo);
     f64_store(mantissa, whole.hi);
     for (int i = 0; i < 8; ++i) {
         uint64_t bits;
@@ -75,27 +76,52 @@ static void log_products_of(double *hi, double *lo, double *product, double *pro
         bits = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1023) << 52;
         memcpy(&mantissa[i], &bits, sizeof bits);
     }
-    f64x8 k = f64_select(small, zero, f64_load(exponent));
+    f64x8 k = f64_select(small, f64_set1(0), f64_load(exponent));
     f64x8 scale = f64_pow2(f64_sub(f64_set1(BCEL_ROUND_MAGIC_F64), k));
-    e.hi = f64_select(small, e.hi, f64_sub(f64_load(mantissa), one));
-    e.lo = f64_select(small, e.lo, f64_mul(whole.lo, scale));
-    pair_f64 log1p = log1p_near_f64(e);
-    lanes_f64 lanes = { f64_load(hi), f64_load(lo) };
-    lanes_add_f64(&lanes, f64_mul(k, f64_set1(BCEL_LN2_HI_F64)), f64_mul(k, f64_set1(BCEL_LN2_LO_F64)));
-    lanes_add_f64(&lanes, log1p.hi, log1p.lo);
-    f64_store(hi, lanes.hi);
-    f64_store(lo, lanes.lo);
-    f64_store(product, zero);
-    f64_store(product_lo, zero);
+    u.hi = f64_select(small, u.hi, f64_sub(f64_load(mantissa), one));
+    u.lo = f64_select(small, u.lo, f64_mul(whole.lo, scale));
+    pair_f64 log1p = log1p_near_f64(u);
+    lanes_add_f64(lanes, f64_mul(k, f64_set1(BCEL_LN2_HI_F64)), f64_mul(k, f64_set1(BCEL_LN2_LO_F64)));
+    lanes_add_f64(lanes, log1p.hi, log1p.lo);
 }
 
-static void log_products_f64(bcel_lanes *lanes)
+/* Lanes i and i + 4, then i and i + 2, then the last two: this order, too, is part of what makes the bits. The low parts
+ * are 2^53 times smaller, so plain additions do for them. */
+BCEL_INLINE bcel_pair sum_of_lanes(const lanes_f64 *lanes)
 {
-    log_products_of(lanes->hi, lanes->lo, lanes->product, lanes->product_lo);
+    double hi[8], lo[8];
+    f64_store(hi, lanes->hi);
+    f64_store(lo, lanes->lo);
+    for (int half = 4; half; half /= 2)
+        for (int i = 0; i < half; ++i) {
+            bcel_pair sum = bcel_two_sum(hi[i], hi[i + half]);
+            hi[i] = sum.hi;
+            lo[i] = lo[i] + lo[i + half] + sum.lo;
+        }
+    bcel_pair sum = { hi[0], 0 };
+    return fabs(hi[0]) < (double)INFINITY ? bcel_two_sum(hi[0], lo[0]) : sum;
 }
 
-static void log_products_f32(bcel_lanes *lanes)
+static bcel_pair lanes_value_f64(const bcel_lanes *from)
 {
-    log_products_of(lanes->hi, lanes->lo, lanes->product, lanes->product_lo);
-    log_products_of(lanes->hi + 8, lanes->lo + 8, lanes->product + 8, lanes->product_lo + 8);
+    lanes_f64 lanes = lanes_load_f64(from);
+    if (from->multiplied) {
+        pair_f64 product = { f64_load(from->product), f64_load(from->product_lo) };
+        add_logs(&lanes, product);
+    }
+    return sum_of_lanes(&lanes);
+}
+
+/* Lanes i and i + 8 become one. Their product is below 2^512. */
+static bcel_pair lanes_value_f32(const bcel_lanes *from)
+{
+    lanes_f32 all = lanes_load_f32(from);
+    pair_f64 sum = two_sum_f64(all.hi[0], all.hi[1]);
+    lanes_f64 lanes = { sum.hi, f64_add(f64_add(all.lo[0], all.lo[1]), sum.lo) };
+    if (from->multiplied) {
+        f64x8 u = f64_load(from->product), f = f64_load(from->product + 8);
+        pair_f64 product = { f64_add(u, f64_fma(u, f, f)), f64_set1(0) };
+        add_logs(&lanes, product);
+    }
+    return sum_of_lanes(&lanes);
 }

@@ -2,6 +2,7 @@
 #include "coefficients.h"
 #include "float16.h"
 #include "kernels.h"
+#include "sum.h"
 #include "simd/names.inc.h"
 
 #include <math.h>
@@ -45,7 +46,7 @@ const bcel_kernels BCEL_PASTE(bcel_kernels, ISA) = {
     BCEL_ISA_NAME,
     { BCEL_KERNEL_TABLE(f32), BCEL_KERNEL_TABLE(f64) },
     { sum_products_f32, sum_products_f64 },
-    { log_products_f32, log_products_f64 },
+    { lanes_value_f32, lanes_value_f64 },
     { to_real_f32, to_real_f64 },
     { from_real_f32, from_real_f64 },
     { complement_f32, complement_f64 },

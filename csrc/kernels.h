@@ -33,6 +33,9 @@
 /* Room for the elements of one logical vector of floats. */
 #define BCEL_LANES 16
 
+/* hi + lo, with hi the nearest double to the sum. */
+typedef struct bcel_pair { double hi, lo; } bcel_pair;
+
 /* The lanes of a running sum: hi + lo, and, if anything was multiplied, log1p(product + product_lo) yet to be taken. What
  * could overflow a lane is added to `aside`, which is made when first needed. */
 typedef struct bcel_lanes {
@@ -88,8 +91,8 @@ typedef struct bcel_kernels {
     bcel_kernel run[BCEL_PRECISIONS][BCEL_TASKS][2];
     /* lanes += a * b, or += a if b is NULL, for n elements. */
     void (*sum_products[BCEL_PRECISIONS])(bcel_lanes *lanes, const void *a, const void *b, size_t n);
-    /* Takes log1p(product + product_lo) into hi + lo, at the end of a block. */
-    void (*log_products[BCEL_PRECISIONS])(bcel_lanes *lanes);
+    /* The sum of a block's lanes, their logarithms taken, but for what was set aside. */
+    bcel_pair (*lanes_value[BCEL_PRECISIONS])(const bcel_lanes *lanes);
 
     /* n packed elements, aligned, of any type to floats or doubles, and back to a floating type. Exact, or rounded once,
      * to nearest, ties to even. What is read and what is written must not overlap. */

@@ -2,7 +2,7 @@
  * precision, after math.inc.h.
  *
  * The losses are not summed one by one: the sum of log1p(e) is the logarithm of the product of 1 + e, taken once for a
- * block (bcel_kernels.log_products). Each lane keeps its product as an unevaluated pair. product takes product * e
+ * block (bcel_kernels.lanes_value). Each lane keeps its product as an unevaluated pair. product takes product * e
  * with one rounding; what that lost, known exactly, joins rest. Nothing is lost but the roundings of rest: with k
  * terms in a lane, rest is at most 1.5 k u of the product, u being half the unit of 1, and an error of k^2 u^2 remains.
  *

@@ -440,6 +440,11 @@ void bcel_totals_init(bcel_totals *totals)
     totals->count = 0;
 }
 
+static void add_block(const bcel_plan *plan, bcel_total *total, const bcel_lanes *lanes)
+{
+    bcel_total_add(total, plan->kernels->lanes_value[plan->precision](lanes), lanes);
+}
+
 bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t end,
                           bcel_totals *totals)
 {
@@ -455,10 +460,9 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
         }
         start = block_end;
         if (!totals) continue;
-        if (sums.loss.multiplied) plan->kernels->log_products[plan->precision](&sums.loss);
-        bcel_total_add(&totals->loss, &sums.loss);
-        if (pass->sums_weights && plan->weight.layout != BCEL_ABSENT) bcel_total_add(&totals->weight, &sums.weight);
-        if (pass->sums_positives) bcel_total_add(&totals->positive, &sums.positive);
+        add_block(plan, &totals->loss, &sums.loss);
+        if (pass->sums_weights && plan->weight.layout != BCEL_ABSENT) add_block(plan, &totals->weight, &sums.weight);
+        if (pass->sums_positives) add_block(plan, &totals->positive, &sums.positive);
         totals->count += sums.count;
     }
     return BCEL_OK;
@@ -486,7 +490,7 @@ void bcel_plan_count(const bcel_plan *plan, size_t start, size_t end, uint64_t *
             plan->kernels->sum_products[plan->precision](&sums.weight, &room.w, NULL, n);
         }
         start = block_end;
-        if (has_weight) bcel_total_add(weight, &sums.weight);
+        if (has_weight) add_block(plan, weight, &sums.weight);
     }
 }
 

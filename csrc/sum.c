@@ -3,16 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Knuth, The Art of Computer Programming 2, 4.2.2: hi + lo == a + b exactly, unless it overflows. */
-bcel_pair bcel_two_sum(double a, double b)
-{
-    bcel_pair r;
-    r.hi = a + b;
-    double part = r.hi - a;
-    r.lo = (a - (r.hi - part)) + (b - part);
-    return r;
-}
-
 /* Relative error below 2^-104 for operands of one sign (Joldes, Muller, Popescu 2017, algorithm 6). */
 bcel_pair bcel_pair_add(bcel_pair a, bcel_pair b)
 {
@@ -246,9 +236,7 @@ void bcel_lanes_init(bcel_lanes *lanes, bcel_exact *aside)
 {
     memset(lanes->hi, 0, sizeof lanes->hi);
     memset(lanes->lo, 0, sizeof lanes->lo);
-    memset(lanes->product, 0, sizeof lanes->product);
-    memset(lanes->product_lo, 0, sizeof lanes->product_lo);
-    lanes->multiplied = 0;
+    lanes->multiplied = 0; /* products are not read before they are written */
     lanes->aside = aside;
     lanes->aside_used = 0;
 }
@@ -260,23 +248,6 @@ void bcel_lanes_set_aside(bcel_lanes *lanes, double term, int exponent)
         lanes->aside_used = 1;
     }
     bcel_exact_add_scaled(lanes->aside, term, exponent);
-}
-
-/* Lanes i and i + 8, then i and i + 4, and so on: this order, too, is part of what makes the bits. The low parts
- * are 2^53 times smaller, so plain additions do for them. */
-static bcel_pair lanes_value(const bcel_lanes *lanes)
-{
-    double hi[BCEL_LANES], lo[BCEL_LANES];
-    memcpy(hi, lanes->hi, sizeof hi);
-    memcpy(lo, lanes->lo, sizeof lo);
-    for (int half = BCEL_LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; ++i) {
-            bcel_pair sum = bcel_two_sum(hi[i], hi[i + half]);
-            hi[i] = sum.hi;
-            lo[i] = lo[i] + lo[i + half] + sum.lo;
-        }
-    bcel_pair sum = { hi[0], 0 };
-    return fabs(hi[0]) < (double)INFINITY ? bcel_two_sum(hi[0], lo[0]) : sum;
 }
 
 void bcel_total_init(bcel_total *total)
@@ -292,11 +263,10 @@ static void add_pair(bcel_exact *sum, bcel_pair value)
     bcel_exact_add(sum, value.lo);
 }
 
-void bcel_total_add(bcel_total *total, const bcel_lanes *lanes)
+void bcel_total_add(bcel_total *total, bcel_pair value, const bcel_lanes *lanes)
 {
-    bcel_pair block = lanes_value(lanes);
     if (total->blocks == 0 && !lanes->aside_used) {
-        total->first = block;
+        total->first = value;
         total->blocks = 1;
         return;
     }
@@ -305,7 +275,7 @@ void bcel_total_add(bcel_total *total, const bcel_lanes *lanes)
         add_pair(&total->exact, total->first);
         total->blocks = 2;
     }
-    add_pair(&total->exact, block);
+    add_pair(&total->exact, value);
     if (lanes->aside_used) bcel_exact_merge(&total->exact, lanes->aside);
 }
 

@@ -5,10 +5,16 @@
 
 #include "kernels.h"
 
-/* hi + lo, with hi the nearest double to the sum. */
-typedef struct bcel_pair { double hi, lo; } bcel_pair;
+/* Knuth, The Art of Computer Programming 2, 4.2.2: hi + lo == a + b exactly, unless it overflows. */
+static inline bcel_pair bcel_two_sum(double a, double b)
+{
+    bcel_pair r;
+    r.hi = a + b;
+    double part = r.hi - a;
+    r.lo = (a - (r.hi - part)) + (b - part);
+    return r;
+}
 
-bcel_pair bcel_two_sum(double a, double b);
 bcel_pair bcel_pair_add(bcel_pair a, bcel_pair b);
 
 void bcel_exact_init(bcel_exact *sum);
@@ -31,7 +37,8 @@ typedef struct bcel_total {
 } bcel_total;
 
 void bcel_total_init(bcel_total *total);
-void bcel_total_add(bcel_total *total, const bcel_lanes *lanes);
+/* A block: the value of its lanes, and what they set aside. */
+void bcel_total_add(bcel_total *total, bcel_pair value, const bcel_lanes *lanes);
 bcel_scaled bcel_total_value(const bcel_total *total);
 /* Adds the total to an exact sum. */
 void bcel_total_into(const bcel_total *total, bcel_exact *sum);
