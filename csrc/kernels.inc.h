@@ -4,8 +4,7 @@
  * A chunk goes through more than one loop: first exp(-|x|) of all its logits is put into a buffer, then each result is
  * made of it. A loop with few values at a time fits the registers.
  *
- * The fast loops compute as if every logit were near and every target in [0, 1], and keep the largest bit pattern
- * of each. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
+ * The fast loops compute as if every logit were near and every target in [0, 1], and watch the bit patterns of both. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
  * number, an infinity or a NaN is larger than any of them. If one was too large, the results are dropped and
  * the careful loop runs over the chunk again. */
 
@@ -36,11 +35,11 @@ BCEL_INLINE void N(fill)(real *to, const real *from, size_t n, real padding)
     for (size_t i = 0; i < LANES; ++i) to[i] = i < n ? from[i] : padding;
 }
 
-/* Returns the largest magnitude of a logit, by bit pattern. */
-BCEL_INLINE vec N(exp_loop)(const bcel_chunk *c, N(exponentials) *to)
+/* Returns whether a logit was far, infinite or NaN. */
+BCEL_INLINE int N(exp_loop)(const bcel_chunk *c, N(exponentials) *to)
 {
     const real *x = c->x;
-    vec largest = v_set1(0);
+    vec seen = v_set1(0);
     for (size_t i = 0; i < c->n; i += LANES) {
         real last[LANES];
         const real *at = x + i;
@@ -50,25 +49,25 @@ BCEL_INLINE vec N(exp_loop)(const bcel_chunk *c, N(exponentials) *to)
         }
         vec t = v_abs(v_load(at));
         N(pair) e = N(exp_near)(t);
-        largest = v_umax(largest, t);
+        seen = v_track(seen, t, MAGNITUDE_NEAR);
         v_store(to->hi + i, e.hi);
         v_store(to->lo + i, e.lo);
     }
-    return largest;
+    return v_exceeded(seen, MAGNITUDE_NEAR);
 }
 
-/* Adds up the losses of near logits without weights. Returns the largest target, by bit pattern. */
-BCEL_INLINE vec N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *from, N(near_sum) *sum)
+/* Adds up the losses of near logits without weights. Returns whether a target was not in [0, 1]. */
+BCEL_INLINE int N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *from, N(near_sum) *sum)
 {
     const real *x = c->x, *y = c->y;
     size_t y_step = (size_t)c->y_step;
-    vec largest = v_set1(0);
+    vec seen = v_set1(0);
     N(near_sum) s = N(near_sum_zero)();
     size_t i = 0;
     for (; i + LANES <= c->n; i += LANES) {
         N(pair) e = { v_load(from->hi + i), v_load(from->lo + i) };
         vec target = v_load(y + i * y_step);
-        largest = v_umax(largest, target);
+        seen = v_track(seen, target, MAGNITUDE_ONE);
         N(near_sum_add)(&s, v_load(x + i), target, e);
     }
     if (i < c->n) {
@@ -79,18 +78,18 @@ BCEL_INLINE vec N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *fro
         N(fill)(x_end, x + i, c->n - i, 0);
         N(fill)(y_end, y + i * y_step, c->n - i, 0);
         vec target = v_load(y_end);
-        largest = v_umax(largest, target);
+        seen = v_track(seen, target, MAGNITUDE_ONE);
         N(near_sum_add)(&s, v_load(x_end), target, e);
     }
     *sum = s;
-    return largest;
+    return v_exceeded(seen, MAGNITUDE_ONE);
 }
 
 /* Where the next vector of each operand and result is. */
 typedef struct { const real *x, *y, *q, *w, *p, *e_hi, *e_lo; real *out[2]; } N(places);
 
 BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int careful, const N(places) *at,
-                         size_t rest, N(lanes) *lanes, vec *largest_target)
+                         size_t rest, N(lanes) *lanes, vec *seen)
 {
     int sums = task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD;
     int has_loss = sums || task == BCEL_TASK_LOSS || task == BCEL_TASK_LOSS_GRAD;
@@ -109,7 +108,7 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
     } else {
         N(pair) e = { v_load(at->e_hi), v_load(at->e_lo) };
         l = N(logit_near)(x, e);
-        *largest_target = v_umax(*largest_target, y);
+        *seen = v_track(*seen, y, MAGNITUDE_ONE);
     }
     if (task == BCEL_TASK_GRAD_TARGET) {
         N(pair) g = N(grad_target_of)(&l, w, p, careful);
@@ -178,7 +177,7 @@ BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int c
                      { c->out[0], c->out[1] } };
     N(last) last;
     N(lanes) lanes = N(lanes_load)(c->lanes);
-    vec largest_target = v_set1(0);
+    vec seen = v_set1(0);
     for (size_t i = 0; i < c->n; i += LANES) {
         size_t rest = c->n - i;
         if (rest < LANES) {
@@ -186,7 +185,7 @@ BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int c
             N(places) end = { last.x, last.y, last.q, last.w, last.p, at.e_hi, at.e_lo, { last.out[0], last.out[1] } };
             at = end;
         }
-        N(step)(c, task, weighted, careful, &at, rest, &lanes, &largest_target);
+        N(step)(c, task, weighted, careful, &at, rest, &lanes, &seen);
         at.x += LANES;
         at.y += (size_t)c->y_step * LANES;
         if (weighted) {
@@ -204,7 +203,7 @@ BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int c
     if (rest)
         for (int o = 0; o < N(outputs)(task); ++o)
             memcpy((real *)c->out[o] + (c->n - rest), last.out[o], rest * sizeof(real));
-    if (v_uany(largest_target, MAGNITUDE_ONE)) return 1;
+    if (v_exceeded(seen, MAGNITUDE_ONE)) return 1;
     if (sums) N(lanes_store)(c->lanes, &lanes);
     return 0;
 }
@@ -236,11 +235,11 @@ BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (weighted && c->extreme_weights) return N(run_carefully)(c, task, weighted);
     N(exponentials) e;
-    if (v_uany(N(exp_loop)(c, &e), MAGNITUDE_NEAR)) return N(run_carefully)(c, task, weighted);
+    if (N(exp_loop)(c, &e)) return N(run_carefully)(c, task, weighted);
     bcel_task rest = task;
     if (!weighted && (task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD)) {
         N(near_sum) sum;
-        if (v_uany(N(near_sum_loop)(c, &e, &sum), MAGNITUDE_ONE)) return N(run_carefully)(c, task, weighted);
+        if (N(near_sum_loop)(c, &e, &sum)) return N(run_carefully)(c, task, weighted);
         if (N(near_sum_suffices)(&sum, c->n))
             N(near_sum_into)(&sum, c->lanes);
         else

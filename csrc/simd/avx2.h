@@ -115,38 +115,37 @@ static inline __m256 bcel_avx2_umax_ps(__m256 x, __m256 y)
     return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(x), _mm256_castps_si256(y)));
 }
 
-/* AVX2 compares 64-bit numbers as signed alone: flip the sign bits first. */
-static inline __m256d bcel_avx2_ugt_pd(__m256d x, __m256d y)
+static inline f32x16 f32_track(f32x16 seen, f32x16 x, uint32_t limit)
 {
-    __m256d s = _mm256_set1_pd(-0.0);
-    return _mm256_castsi256_pd(_mm256_cmpgt_epi64(_mm256_castpd_si256(_mm256_xor_pd(x, s)),
-                                                  _mm256_castpd_si256(_mm256_xor_pd(y, s))));
-}
-
-static inline f32x16 f32_umax(f32x16 x, f32x16 y)
-{
-    f32x16 r = { bcel_avx2_umax_ps(x.a, y.a), bcel_avx2_umax_ps(x.b, y.b) };
+    f32x16 r = { bcel_avx2_umax_ps(seen.a, x.a), bcel_avx2_umax_ps(seen.b, x.b) };
+    (void)limit;
     return r;
 }
 
-static inline f64x8 f64_umax(f64x8 x, f64x8 y)
+/* AVX2 has no maximum of 64-bit numbers. A sign bit tells instead: of limit - x, or of x itself. */
+static inline __m256d bcel_avx2_track_pd(__m256d seen, __m256d x, uint64_t limit)
 {
-    f64x8 r = { _mm256_blendv_pd(y.a, x.a, bcel_avx2_ugt_pd(x.a, y.a)),
-                _mm256_blendv_pd(y.b, x.b, bcel_avx2_ugt_pd(x.b, y.b)) };
+    __m256i rest = _mm256_sub_epi64(_mm256_set1_epi64x((long long)limit), _mm256_castpd_si256(x));
+    return _mm256_or_pd(seen, _mm256_or_pd(x, _mm256_castsi256_pd(rest)));
+}
+
+static inline f64x8 f64_track(f64x8 seen, f64x8 x, uint64_t limit)
+{
+    f64x8 r = { bcel_avx2_track_pd(seen.a, x.a, limit), bcel_avx2_track_pd(seen.b, x.b, limit) };
     return r;
 }
 
-static inline int f32_uany(f32x16 x, uint32_t limit)
+static inline int f32_exceeded(f32x16 x, uint32_t limit)
 {
     __m256i l = _mm256_set1_epi32((int)limit);
     __m256i m = _mm256_max_epu32(_mm256_max_epu32(_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)), l);
     return _mm256_movemask_epi8(_mm256_cmpeq_epi32(m, l)) != -1;
 }
 
-static inline int f64_uany(f64x8 x, uint64_t limit)
+static inline int f64_exceeded(f64x8 x, uint64_t limit)
 {
-    __m256d l = _mm256_castsi256_pd(_mm256_set1_epi64x((long long)limit));
-    return _mm256_movemask_pd(_mm256_or_pd(bcel_avx2_ugt_pd(x.a, l), bcel_avx2_ugt_pd(x.b, l))) != 0;
+    (void)limit;
+    return _mm256_movemask_pd(_mm256_or_pd(x.a, x.b)) != 0;
 }
 
 static inline f64x8 f32_widen_lo(f32x16 x)

@@ -71,7 +71,8 @@ typedef __mmask8 f64_mask;
     {                                                                                                     \
         return _mm512_castsi512_##PS(_mm512_max_##EPU(_mm512_cast##PS##_si512(a), _mm512_cast##PS##_si512(b))); \
     }                                                                                                     \
-    static inline int P##_uany(V a, u##INT limit)                                                         \
+    static inline V P##_track(V seen, V a, u##INT limit) { (void)limit; return P##_umax(seen, a); }       \
+    static inline int P##_exceeded(V a, u##INT limit)                                                         \
     {                                                                                                     \
         __m512i l = _mm512_set1_##EPI((INT)limit);                                                        \
         __m512i larger = _mm512_max_##EPU(_mm512_cast##PS##_si512(a), l);                                  \

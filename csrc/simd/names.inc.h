@@ -29,7 +29,7 @@
 #define v_first V(first)
 #define v_any V(any)
 #define v_pow2 V(pow2)
-#define v_umax V(umax)
-#define v_uany V(uany)
+#define v_track V(track)
+#define v_exceeded V(exceeded)
 
 #endif

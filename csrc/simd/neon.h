@@ -84,6 +84,7 @@ BCEL_NEON_REGISTER_OPS(f64, u64, float64x2_t, uint64x2_t, 52)
     BCEL_NEON_MAP3(P##_select, V, P##_mask, V, vbslq_##P)                                                 \
     BCEL_NEON_MAP1(P##_pow2, V, V, bcel_neon_pow2_##P)                                                    \
     BCEL_NEON_MAP2(P##_umax, V, V, bcel_neon_umax_##P)                                                    \
+    static inline V P##_track(V seen, V x, BITS limit) { (void)limit; return P##_umax(seen, x); }         \
     static inline P##_mask P##_first(int n)                                                               \
     {                                                                                                     \
         const BITS *i = bcel_neon_index_##P;                                                              \
@@ -97,7 +98,7 @@ BCEL_NEON_REGISTER_OPS(f64, u64, float64x2_t, uint64x2_t, 52)
     {                                                                                                     \
         return vmaxvq_u8(vreinterpretq_u8_##U(vorrq_##U(vorrq_##U(m.a, m.b), vorrq_##U(m.c, m.d)))) != 0; \
     }                                                                                                     \
-    static inline int P##_uany(V x, BITS limit)                                                           \
+    static inline int P##_exceeded(V x, BITS limit)                                                           \
     {                                                                                                     \
         P##_mask m = { vcgtq_##U(vreinterpretq_##U##_##P(x.a), vdupq_n_##U(limit)),                       \
                        vcgtq_##U(vreinterpretq_##U##_##P(x.b), vdupq_n_##U(limit)),                       \

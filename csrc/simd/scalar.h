@@ -61,13 +61,14 @@ typedef struct { uint64_t lane[8]; } f64_mask;
                     P##_from_bits((U)((U)(P##_bits(k.lane[i]) << SHIFT) + P##_bits((T)1))))               \
     BCEL_SCALAR_MAP(P##_umax, (V a, V b), V, L,                                                           \
                     P##_bits(a.lane[i]) > P##_bits(b.lane[i]) ? a.lane[i] : b.lane[i])                    \
+    static inline V P##_track(V seen, V a, U limit) { (void)limit; return P##_umax(seen, a); }            \
     static inline int P##_any(P##_mask m)                                                                 \
     {                                                                                                     \
         U any = 0;                                                                                        \
         BCEL_EACH(L, any |= m.lane[i])                                                                    \
         return any != 0;                                                                                  \
     }                                                                                                     \
-    static inline int P##_uany(V a, U limit)                                                              \
+    static inline int P##_exceeded(V a, U limit)                                                              \
     {                                                                                                     \
         int any = 0;                                                                                      \
         BCEL_EACH(L, any |= P##_bits(a.lane[i]) > limit)                                                  \

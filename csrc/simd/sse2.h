@@ -204,11 +204,12 @@ BCEL_SSE2_REGISTER_OPS(pd, __m128d, double, epi64, 52)
     BCEL_SSE2_MAP3(P##_select, V, P##_mask, V, bcel_sse2_select_##PS)                                       \
     BCEL_SSE2_MAP1(P##_pow2, V, V, bcel_sse2_pow2_##PS)                                                     \
     BCEL_SSE2_MAP2(P##_umax, V, V, bcel_sse2_umax_##PS)                                                     \
+    static inline V P##_track(V seen, V x, u##INT limit) { (void)limit; return P##_umax(seen, x); }         \
     static inline int P##_any(P##_mask m)                                                                   \
     {                                                                                                       \
         return _mm_movemask_##PS(_mm_or_##PS(_mm_or_##PS(m.a, m.b), _mm_or_##PS(m.c, m.d))) != 0;           \
     }                                                                                                       \
-    static inline int P##_uany(V x, u##INT limit)                                                           \
+    static inline int P##_exceeded(V x, u##INT limit)                                                           \
     {                                                                                                       \
         R l = _mm_castsi128_##PS(_mm_set1_##EPI((INT)limit));                                               \
         P##_mask m = { bcel_sse2_ugt_##PS(x.a, l), bcel_sse2_ugt_##PS(x.b, l), bcel_sse2_ugt_##PS(x.c, l),  \

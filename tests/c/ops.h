@@ -42,8 +42,8 @@ typedef enum {
     OP(any, OPERANDS_ANY, RESULT_BITS, v_set1((real)v_any(v_lt(A, B))))                       \
     OP(any_of_first, OPERANDS_ANY, RESULT_BITS, v_set1((real)v_any(v_first(N(lanes_at)(c))))) \
     OP(pow2, OPERANDS_EXPONENTS, RESULT_BITS, v_pow2(A))                                      \
-    OP(umax, OPERANDS_ANY, RESULT_BITS, v_umax(A, B))                                         \
-    OP(uany, OPERANDS_ANY, RESULT_BITS, v_set1((real)v_uany(A, N(bits_at)(b))))
+    OP(track, OPERANDS_ANY, RESULT_BITS, N(track_all)(A, B, N(limit_at)(c)))                   \
+    OP(track_one, OPERANDS_ANY, RESULT_BITS, N(track_all)(v_set1(0), A, N(limit_at)(b)))
 
 /* For floats alone. */
 #define OPS_WIDEN(OP)                                                                         \

@@ -42,12 +42,19 @@ typedef double f64;
 #define OPS_ROW_CONVERSION(name, read, reads, written, writes, statement) convert_##name,
 CONVERSIONS(OPS_DEFINE_CONVERSION)
 
-#define OPS_PRECISION(LANES)                                                                         \
+#define OPS_PRECISION(LANES, VECTOR)                                                                         \
     static inline real_bits N(bits_at)(const real *p)                                                \
     {                                                                                                \
         real_bits bits;                                                                              \
         memcpy(&bits, p, sizeof bits);                                                               \
         return bits;                                                                                 \
+    }                                                                                                \
+    /* A limit is the pattern of a number that is not negative. */                                  \
+    static inline real_bits N(limit_at)(const real *p) { return N(bits_at)(p) & ((real_bits)-1 >> 1); } \
+    static inline VECTOR N(track_all)(VECTOR a, VECTOR b, real_bits limit)                           \
+    {                                                                                                \
+        VECTOR seen = v_track(v_track(v_set1(0), a, limit), b, limit);                                  \
+        return v_set1((real)v_exceeded(seen, limit));                                                \
     }                                                                                                \
     static inline int N(lanes_at)(const real *p)                                                     \
     {                                                                                                \
@@ -57,7 +64,7 @@ CONVERSIONS(OPS_DEFINE_CONVERSION)
 #define PRECISION f32
 #define real float
 #define real_bits uint32_t
-OPS_PRECISION(16)
+OPS_PRECISION(16, f32x16)
 #define OPS_STORE v_store
 OPS(OPS_DEFINE)
 #undef OPS_STORE
@@ -71,7 +78,7 @@ OPS_WIDEN(OPS_DEFINE)
 #define PRECISION f64
 #define real double
 #define real_bits uint64_t
-OPS_PRECISION(8)
+OPS_PRECISION(8, f64x8)
 #define OPS_STORE v_store
 OPS(OPS_DEFINE)
 
