@@ -15,6 +15,9 @@
 #  define BCEL_RUN BCEL_INLINE
 #endif
 
+/* The losses that a sum takes. */
+typedef enum { NEAR_ALL, NEAR_0, NEAR_1 } near_targets;
+
 BCEL_TARGET_BEGIN
 
 #include "f32.inc.h"

@@ -67,6 +67,9 @@ typedef struct bcel_chunk {
     int check;
     int extreme_weights; /* some w or p, not 0, is so small or large that only the careful loop will do */
     bcel_lanes *lanes;   /* always given */
+    /* Given if p is one number and w is 1: a sum may put the losses of targets 1 here, for the caller to multiply by p, if
+     * all targets are 0 or 1. */
+    bcel_lanes *positives;
 } bcel_chunk;
 
 /* Returns 0, or 1 if `check` is set and a target is not in [0, 1]. */

@@ -56,19 +56,42 @@ BCEL_INLINE int N(exp_loop)(const bcel_chunk *c, N(exponentials) *to)
     return v_exceeded(seen, MAGNITUDE_NEAR);
 }
 
-/* Adds up the losses of near logits without weights. Returns whether a target was not in [0, 1]. */
-BCEL_INLINE int N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *from, N(near_sum) *sum)
+/* Takes a vector of losses, or those of targets 0 or 1 alone, and watches the targets. */
+BCEL_INLINE vec N(near_sum_take)(N(near_sum) *sum, near_targets which, vec seen, vec x, vec y, N(pair) e)
+{
+    vec zero = v_set1(0), one = v_set1(1);
+    if (which == NEAR_ALL) {
+        seen = v_track(seen, y, MAGNITUDE_ONE);
+    } else {
+        vmask is_1 = v_eq(y, one);
+        if (which == NEAR_0) {
+            seen = v_track(seen, v_select(is_1, zero, y), 0);
+            x = v_select(is_1, zero, x);
+            e.hi = v_select(is_1, zero, e.hi);
+            e.lo = v_select(is_1, zero, e.lo);
+            y = zero;
+        } else {
+            x = v_select(is_1, x, zero);
+            e.hi = v_select(is_1, e.hi, zero);
+            e.lo = v_select(is_1, e.lo, zero);
+            y = one;
+        }
+    }
+    N(near_sum_add)(sum, x, y, e);
+    return seen;
+}
+
+/* Adds up the losses of near logits without weights: all, and returns whether a target was not in [0, 1]; those of targets
+ * 0, and returns whether a target was neither 0 nor 1; those of targets 1. */
+BCEL_INLINE int N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *from, near_targets which, N(near_sum) *sum)
 {
     const real *x = c->x, *y = c->y;
-    size_t y_step = (size_t)c->y_step;
+    size_t y_step = (size_t)c->y_step, i = 0;
     vec seen = v_set1(0);
     N(near_sum) s = N(near_sum_zero)();
-    size_t i = 0;
     for (; i + LANES <= c->n; i += LANES) {
         N(pair) e = { v_load(from->hi + i), v_load(from->lo + i) };
-        vec target = v_load(y + i * y_step);
-        seen = v_track(seen, target, MAGNITUDE_ONE);
-        N(near_sum_add)(&s, v_load(x + i), target, e);
+        seen = N(near_sum_take)(&s, which, seen, v_load(x + i), v_load(y + i * y_step), e);
     }
     if (i < c->n) {
         real x_end[LANES], y_end[LANES];
@@ -77,12 +100,10 @@ BCEL_INLINE int N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *fro
         N(pair) e = { v_select(used, v_load(from->hi + i), zero), v_select(used, v_load(from->lo + i), zero) };
         N(fill)(x_end, x + i, c->n - i, 0);
         N(fill)(y_end, y + i * y_step, c->n - i, 0);
-        vec target = v_load(y_end);
-        seen = v_track(seen, target, MAGNITUDE_ONE);
-        N(near_sum_add)(&s, v_load(x_end), target, e);
+        seen = N(near_sum_take)(&s, which, seen, v_load(x_end), v_load(y_end), e);
     }
     *sum = s;
-    return v_exceeded(seen, MAGNITUDE_ONE);
+    return v_exceeded(seen, which == NEAR_ALL ? MAGNITUDE_ONE : 0);
 }
 
 /* Where the next vector of each operand and result is. */
@@ -231,6 +252,18 @@ BCEL_NOINLINE static void N(sum_singly)(const bcel_chunk *c, const N(exponential
     N(loop)(c, BCEL_TASK_SUM, 0, 0, e);
 }
 
+/* Adds the losses to c->lanes and c->positives; returns 0, having added nothing, if that would not do. */
+BCEL_NOINLINE static int N(sum_apart)(const bcel_chunk *c, const N(exponentials) *e)
+{
+    N(near_sum) negative, positive;
+    if (N(near_sum_loop)(c, e, NEAR_0, &negative) || !N(near_sum_suffices)(&negative, c->n)) return 0;
+    N(near_sum_loop)(c, e, NEAR_1, &positive);
+    if (!N(near_sum_suffices)(&positive, c->n)) return 0;
+    N(near_sum_into)(&negative, c->lanes);
+    N(near_sum_into)(&positive, c->positives);
+    return 1;
+}
+
 BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (weighted && c->extreme_weights) return N(run_carefully)(c, task, weighted);
@@ -239,14 +272,16 @@ BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
     bcel_task rest = task;
     if (!weighted && (task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD)) {
         N(near_sum) sum;
-        if (N(near_sum_loop)(c, &e, &sum)) return N(run_carefully)(c, task, weighted);
+        if (N(near_sum_loop)(c, &e, NEAR_ALL, &sum)) return N(run_carefully)(c, task, weighted);
         if (N(near_sum_suffices)(&sum, c->n))
             N(near_sum_into)(&sum, c->lanes);
         else
             N(sum_singly)(c, &e);
-        if (task == BCEL_TASK_SUM) return 0;
+        rest = BCEL_TASK_GRAD;
+    } else if ((task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD) && c->positives && N(sum_apart)(c, &e)) {
         rest = BCEL_TASK_GRAD;
     }
+    if (task == BCEL_TASK_SUM && rest != task) return 0;
     return N(loop)(c, rest, weighted, 0, &e) ? N(run_carefully)(c, task, weighted) : 0;
 }
 

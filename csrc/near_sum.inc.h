@@ -32,7 +32,7 @@ BCEL_INLINE void N(near_sum_add)(N(near_sum) *s, vec x, vec y, N(pair) e)
     s->linear = sum;
 }
 
-/* Whether the error is below 2^-28 (2^-57) of the sum: 12 k^2 u^2 (6 k^2 u^2) for all lanes together. log(product) is at
+/* Whether nothing was added, or the error is below 2^-28 (2^-57) of the sum: 12 k^2 u^2 (6 k^2 u^2) for all lanes together. log(product) is at
  * least half of product - 1 up to 1. */
 BCEL_INLINE int N(near_sum_suffices)(const N(near_sum) *s, size_t n)
 {
@@ -43,5 +43,6 @@ BCEL_INLINE int N(near_sum_suffices)(const N(near_sum) *s, size_t n)
     real sums[LANES], all = 0;
     v_store(sums, sum);
     for (int i = 0; i < LANES; ++i) all += sums[i];
-    return all > limit;
+    if (all > limit) return 1;
+    return !v_any(v_lt(v_set1(0), v_max(v_max(v_sub(s->product, one), v_abs(s->rest)), sum)));
 }

@@ -265,7 +265,9 @@ static const void *read_targets(const bcel_plan *plan, size_t start, size_t n, b
 /* Lanes of the three sums over a block, and what a chunk adds to them. */
 typedef struct {
     bcel_lanes loss, weight, positive;
-    bcel_exact aside[3];
+    bcel_lanes positive_loss; /* not yet multiplied by pos_weight */
+    double pos_weight;
+    bcel_exact aside[4];
     uint64_t count;
 } block;
 
@@ -274,7 +276,16 @@ static void block_init(block *b, const bcel_pass *pass)
     bcel_lanes_init(&b->loss, &b->aside[0]);
     if (pass->sums_weights) bcel_lanes_init(&b->weight, &b->aside[1]);
     if (pass->sums_positives) bcel_lanes_init(&b->positive, &b->aside[2]);
+    b->positive_loss.multiplied = 0; /* the rest is set before that is */
     b->count = 0;
+}
+
+/* 1 for all elements: the sum then has the bits of none. */
+static int is_one(const bcel_view *view)
+{
+    double element;
+    if (view->layout != BCEL_CONSTANT) return 0;
+    return bcel_element(view->dtype, bcel_view_read(view, 0, 1, &element)) == 1;
 }
 
 static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t n, buffers *room,
@@ -287,7 +298,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     int narrowed = precision == BCEL_SINGLE && plan->target.dtype == BCEL_FLOAT64;
     int pairs = pass->uses_target && (narrowed || plan->label_smoothing != 0); /* y and 1 - y apart */
     int has_weight = pass->uses_weight && plan->weight.layout != BCEL_ABSENT;
-    int has_pos_weight = pass->uses_pos_weight && plan->pos_weight.layout != BCEL_ABSENT;
+    int has_pos_weight = pass->uses_pos_weight && plan->pos_weight.layout != BCEL_ABSENT && !is_one(&plan->pos_weight);
     int has_grad_output = pass->uses_grad_output && plan->grad_output.layout != BCEL_ABSENT;
     int builds_weight = has_grad_output || pass->target_is_weight || pass->weight_factor != 1 || masked
                         || (pass->sums_weights && has_weight);
@@ -302,6 +313,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     c.factor_lo = pass->factor.lo;
     c.hess_floor = plan->hess_floor;
     c.lanes = &sums->loss;
+    c.positives = NULL;
     size_t counted = n;
 
     int step;
@@ -397,6 +409,13 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
         }
         c.extreme_weights = !bcel_are_ordinary(precision, c.w, c.w_step ? n : 1)
                             || !bcel_are_ordinary(precision, c.p, c.p_step ? n : 1);
+        if (has_pos_weight && c.p_step == 0 && !has_weight && !builds_weight && !pairs) {
+            c.positives = &sums->positive_loss;
+            if (!c.positives->multiplied) {
+                bcel_lanes_init(c.positives, &sums->aside[3]);
+                bcel_to_real(BCEL_DOUBLE, &sums->pos_weight, real, c.p, 1);
+            }
+        }
     } else if (pass->sums_positives) {
         plan->kernels->sum_products[precision](&sums->positive, &room->g, NULL, n);
     }
@@ -440,9 +459,16 @@ void bcel_totals_init(bcel_totals *totals)
     totals->count = 0;
 }
 
-static void add_block(const bcel_plan *plan, bcel_total *total, const bcel_lanes *lanes)
+/* losses: the block whose losses the lanes are, or NULL. */
+static void add_block(const bcel_plan *plan, bcel_total *total, const bcel_lanes *lanes, const block *losses)
 {
-    bcel_total_add(total, plan->kernels->lanes_value[plan->precision](lanes), lanes);
+    bcel_pair value = plan->kernels->lanes_value[plan->precision](lanes);
+    if (losses && losses->positive_loss.multiplied) {
+        bcel_scaled positive = { plan->kernels->lanes_value[plan->precision](&losses->positive_loss), 0 };
+        bcel_pair pos_weight = { losses->pos_weight, 0 };
+        value = bcel_pair_add(value, bcel_scaled_multiply(positive, pos_weight));
+    }
+    bcel_total_add(total, value, lanes);
 }
 
 bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t end,
@@ -460,9 +486,10 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
         }
         start = block_end;
         if (!totals) continue;
-        add_block(plan, &totals->loss, &sums.loss);
-        if (pass->sums_weights && plan->weight.layout != BCEL_ABSENT) add_block(plan, &totals->weight, &sums.weight);
-        if (pass->sums_positives) add_block(plan, &totals->positive, &sums.positive);
+        add_block(plan, &totals->loss, &sums.loss, &sums);
+        if (pass->sums_weights && plan->weight.layout != BCEL_ABSENT)
+            add_block(plan, &totals->weight, &sums.weight, NULL);
+        if (pass->sums_positives) add_block(plan, &totals->positive, &sums.positive, NULL);
         totals->count += sums.count;
     }
     return BCEL_OK;
@@ -490,7 +517,7 @@ void bcel_plan_count(const bcel_plan *plan, size_t start, size_t end, uint64_t *
             plan->kernels->sum_products[plan->precision](&sums.weight, &room.w, NULL, n);
         }
         start = block_end;
-        if (has_weight) add_block(plan, weight, &sums.weight);
+        if (has_weight) add_block(plan, weight, &sums.weight, NULL);
     }
 }
 
