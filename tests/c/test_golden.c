@@ -218,7 +218,8 @@ static size_t length_at(size_t i) { return i < SHORT_LENGTHS ? i : large[i - SHO
 static void settle_sums(const inputs *in)
 {
     static const char *const reductions[] = { "sum", "mean", "weighted mean" };
-    static const char *const variants[] = { "hard", "soft", "weighted" };
+    static const char *const variants[] = { "hard", "soft", "weighted", "one pos_weight" };
+    static const float pos_weight = 2.5f;
     double values[LENGTHS], gradients[LENGTHS];
     hash_state all;
     void *gradient = allocate(LARGEST, size_of_dtype(in->dtype));
@@ -230,8 +231,9 @@ static void settle_sums(const inputs *in)
             for (size_t i = 0; i < LENGTHS; ++i) {
                 size_t n = length_at(i);
                 bcel_call call = call_of(&n, packed(in->sum_x, in->dtype),
-                                         v ? packed(in->sum_y, in->dtype) : packed(in->sum_hard, BCEL_UINT8));
+                                         v % 3 ? packed(in->sum_y, in->dtype) : packed(in->sum_hard, BCEL_UINT8));
                 if (v == 2) call.weight = packed(in->sum_w, in->dtype);
+                if (v == 3) call.pos_weight = constant(&pos_weight, BCEL_FLOAT32);
                 bcel_output value = output(&values[i], BCEL_FLOAT64);
                 require(name, bcel_reduce((bcel_reduction)reduction, 0, &call, &value));
                 if (i % 10 && i < SHORT_LENGTHS) continue;

@@ -461,6 +461,64 @@ static void test_negative_weights(void)
     test_note("max %.4f ULP of the sum of magnitudes", found.error);
 }
 
+/* One pos_weight for all, with hard targets and with some soft ones among them: in float32 against the sum of doubles, in
+ * float64 against the same sum with a pos_weight for each element, which takes another way. 1 changes no bit. */
+static void test_one_pos_weight(void)
+{
+    static const double pos_weights[] = { 3, 0.1, 1000, 1, 0 };
+    double limit = bound_of("sum", "weighted")->float32;
+    double *each = allocate(LONGEST, sizeof *each);
+    float *y = allocate(LONGEST, sizeof *y);
+    worst found = { 0, 0 };
+    for (size_t s = 0; s < COUNT(sets); s += set_step())
+        for (size_t k = 0; k < 2 * COUNT(pos_weights); ++k) {
+            float pos_weight = (float)pos_weights[k / 2];
+            make_set(&sets[s]);
+            for (size_t i = 0; i < LONGEST; ++i) {
+                each[i] = (double)pos_weight;
+                y[i] = k % 2 && i % 1000 == 700 ? 0.25f : (float)hard[i];
+            }
+            bcel_pair sum = { 0, 0 };
+            size_t done = 0;
+            for (size_t n = 1; n; n = next_length(n)) {
+                for (; done < n; ++done) {
+                    logit_values v = values_of_logit((double)x32[done]);
+                    sum = add(sum, (double)pos_weight * (double)y[done] * v.softplus_minus);
+                    sum = add(sum, (1 - (double)y[done]) * v.softplus);
+                }
+                float computed;
+                double wide, other;
+                bcel_call call = call_of(&n, packed(x32, BCEL_FLOAT32), packed(y, BCEL_FLOAT32));
+                bcel_output to = output(&computed, BCEL_FLOAT32), to_wide = output(&wide, BCEL_FLOAT64);
+                call.pos_weight = constant(&pos_weight, BCEL_FLOAT32);
+                CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to) == BCEL_OK);
+                double error = ulp_error_f32(computed, sum.hi + sum.lo);
+                worst_add(&found, error, (double)n);
+                if (!(error <= limit))
+                    test_fail("%s, p=%g, %zu: %a, exact %a", sets[s].name, (double)pos_weight, n, (double)computed, sum.hi);
+                if (pos_weight == 1) {
+                    bcel_call without = call;
+                    float same;
+                    without.pos_weight.data = NULL;
+                    bcel_output to_same = output(&same, BCEL_FLOAT32);
+                    CHECK(bcel_reduce(BCEL_SUM, 0, &without, &to_same) == BCEL_OK);
+                    CHECK(same_f32(same, computed));
+                }
+                call.flags |= BCEL_COMPUTE_FLOAT64;
+                CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to_wide) == BCEL_OK);
+                call.pos_weight = packed(each, BCEL_FLOAT64);
+                bcel_output to_other = output(&other, BCEL_FLOAT64);
+                CHECK(bcel_reduce(BCEL_SUM, 0, &call, &to_other) == BCEL_OK);
+                if (!(fabs(wide - other) <= 0x1p-52 * other))
+                    test_fail("%s, p=%g, %zu: %a, but %a with a pos_weight for each", sets[s].name, (double)pos_weight, n,
+                              wide, other);
+            }
+        }
+    test_note("max %.4f ULP in float32", found.error);
+    release(each);
+    release(y);
+}
+
 /* Sums beyond the largest number: infinite, while their mean is right. */
 static void test_overflow(void)
 {
@@ -692,6 +750,7 @@ int main(int argc, char **argv)
         { "reductions in float32", test_float32, 1 },
         { "reductions in float64", test_float64, 1 },
         { "weights of both signs", test_negative_weights, 1 },
+        { "one pos_weight", test_one_pos_weight, 1 },
         { "sums that overflow", test_overflow, 1 },
         { "infinite terms and NaN", test_infinite_terms, 1 },
         { "nothing to sum", test_nothing, 1 },
