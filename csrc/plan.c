@@ -449,6 +449,39 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     return BCEL_OK;
 }
 
+static int is_packed_real(const bcel_plan *plan, const bcel_view *view)
+{
+    return view->layout == BCEL_PACKED && view->dtype == bcel_real_dtype(plan->precision);
+}
+
+/* Whether the kernel can read and write where the operands and outputs are, and nothing is asked for besides. */
+static int is_plain(const bcel_plan *plan, const bcel_pass *pass)
+{
+    if (!pass->uses_target || pass->target_is_weight || pass->weight_factor != 1 || pass->sums_positives) return 0;
+    if (pass->task == BCEL_TASK_GRAD_TARGET || plan->label_smoothing != 0 || is_masked(plan)) return 0;
+    if (plan->weight.layout != BCEL_ABSENT || plan->pos_weight.layout != BCEL_ABSENT) return 0;
+    if (plan->grad_output.layout != BCEL_ABSENT) return 0;
+    if (!is_packed_real(plan, &plan->input) || !is_packed_real(plan, &plan->target)) return 0;
+    for (int o = 0; o < pass->writes; ++o) {
+        const bcel_view *out = &plan->out[o];
+        if (!is_packed_real(plan, out) || out->data == plan->input.data || out->data == plan->target.data) return 0;
+    }
+    return 1;
+}
+
+/* run_chunk for such a pass. */
+static bcel_status run_plain_chunk(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t n, block *sums)
+{
+    size_t offset = start * plan->input.size;
+    bcel_chunk c = { .n = n, .x = plan->input.data + offset, .y = plan->target.data + offset, .y_step = 1,
+                     .factor = pass->factor.hi, .factor_lo = pass->factor.lo, .hess_floor = plan->hess_floor,
+                     .check = (plan->flags & BCEL_CHECK) != 0, .lanes = &sums->loss };
+    for (int o = 0; o < pass->writes; ++o) c.out[o] = plan->out[o].data + offset;
+    if (plan->kernels->run[plan->precision][pass->task][0](&c)) return BCEL_TARGET_OUT_OF_RANGE;
+    sums->count += n;
+    return BCEL_OK;
+}
+
 /* ---- passes ---------------------------------------------------------------------------------------- */
 
 void bcel_totals_init(bcel_totals *totals)
@@ -476,12 +509,14 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
 {
     buffers room;
     block sums;
+    int plain = is_plain(plan, pass);
     while (start < end) {
         size_t block_end = end - start > BCEL_BLOCK ? start + BCEL_BLOCK : end;
         block_init(&sums, pass);
         for (; start < block_end; start += BCEL_CHUNK) {
             size_t n = block_end - start < BCEL_CHUNK ? block_end - start : BCEL_CHUNK;
-            bcel_status status = run_chunk(plan, pass, start, n, &room, &sums);
+            bcel_status status = plain ? run_plain_chunk(plan, pass, start, n, &sums)
+                                       : run_chunk(plan, pass, start, n, &room, &sums);
             if (status != BCEL_OK) return status;
         }
         start = block_end;
