@@ -122,6 +122,7 @@ table() {
     shift
     failed=0
     mkdir -p "$BUILD_ROOT" "$(dirname "$file")"
+    new=$BUILD_ROOT/table.md
     {
         echo '# The same tests under other compilers and on other machines'
         echo
@@ -135,12 +136,12 @@ table() {
         echo
         echo '| variant | command | compiler | run by | instruction sets run | golden hashes | passed / failed / skipped | seconds |'
         echo '| --- | --- | --- | --- | --- | --- | ---: | ---: |'
-    } > "$file.new"
+    } > "$new"
     for name; do
         lacks=$(missing "$name")
         if [ "$lacks" ]; then
             echo "skip $name: needs $lacks"
-            echo "| $name | | needs $lacks | | | not run | | |" >> "$file.new"
+            echo "| $name | | needs $lacks | | | not run | | |" >> "$new"
             continue
         fi
         log=$BUILD_ROOT/$name.log target=$name status=0
@@ -148,10 +149,10 @@ table() {
         echo "$name: log in tests/c/$log"
         start=$(date +%s)
         $MAKE --no-print-directory "$target" > "$log" 2>&1 || status=1
-        row "$name" "$log" $(($(date +%s) - start)) $status | tee -a "$file.new"
+        row "$name" "$log" $(($(date +%s) - start)) $status | tee -a "$new"
         [ $status = 0 ] || failed=1
     done
-    mv "$file.new" "$file"
+    mv "$new" "$file"
     return $failed
 }
 
