@@ -30,11 +30,14 @@
 #undef SMALLEST_NORMAL
 #define SMALLEST_NORMAL 0x1p-126f
 
-/* More than 32 logits can add up to, and the error of such a sum in the unit of this number. */
+/* near_sum.inc.h: above what a lane's near logits of a chunk add up to; and the factors of k^2 + k and, with soft targets, k^2
+ * - k below which the losses of a chunk, k in each lane, are summed singly. */
 #undef LINEAR_START
 #define LINEAR_START 0x1.8p13f
 #undef NEAR_SUM_LIMIT
 #define NEAR_SUM_LIMIT 0x1p-15f
+#undef NEAR_SUM_SOFT_LIMIT
+#define NEAR_SUM_SOFT_LIMIT 0x1p-5f
 
 /* P(-r) with exp(-r) = 1 - r + r^2/2 - r^3 P(-r). */
 BCEL_INLINE f32x16 exp_polynomial_f32(f32x16 r)

@@ -33,6 +33,8 @@
 #define LINEAR_START 0x1.8p17
 #undef NEAR_SUM_LIMIT
 #define NEAR_SUM_LIMIT 0x1p-45
+#undef NEAR_SUM_SOFT_LIMIT
+#define NEAR_SUM_SOFT_LIMIT 0x1p-31
 
 BCEL_INLINE f64x8 exp_polynomial_f64(f64x8 r)
 {

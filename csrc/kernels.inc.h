@@ -256,9 +256,9 @@ BCEL_NOINLINE static void N(sum_singly)(const bcel_chunk *c, const N(exponential
 BCEL_NOINLINE static int N(sum_apart)(const bcel_chunk *c, const N(exponentials) *e)
 {
     N(near_sum) negative, positive;
-    if (N(near_sum_loop)(c, e, NEAR_0, &negative) || !N(near_sum_suffices)(&negative, c->n)) return 0;
+    if (N(near_sum_loop)(c, e, NEAR_0, &negative) || !N(near_sum_suffices)(&negative, c)) return 0;
     N(near_sum_loop)(c, e, NEAR_1, &positive);
-    if (!N(near_sum_suffices)(&positive, c->n)) return 0;
+    if (!N(near_sum_suffices)(&positive, c)) return 0;
     N(near_sum_into)(&negative, c->lanes);
     N(near_sum_into)(&positive, c->positives);
     return 1;
@@ -273,7 +273,7 @@ BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
     if (!weighted && (task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD)) {
         N(near_sum) sum;
         if (N(near_sum_loop)(c, &e, NEAR_ALL, &sum)) return N(run_carefully)(c, task, weighted);
-        if (N(near_sum_suffices)(&sum, c->n))
+        if (N(near_sum_suffices)(&sum, c))
             N(near_sum_into)(&sum, c->lanes);
         else
             N(sum_singly)(c, &e);

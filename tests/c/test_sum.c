@@ -520,6 +520,40 @@ static void test_one_pos_weight(void)
     release(y);
 }
 
+/* Equal soft targets near 0 with confident logits: linear parts far below log 2, all with the same error. */
+static void test_soft_targets_near_0(void)
+{
+    enum { N = BCEL_BLOCK, TRIES = 2000 };
+    double limit = bound_of("mean", "soft")->float32;
+    random_state r = { 61 };
+    worst found = { 0, 0 };
+    float *x = allocate(N, sizeof *x), *y = allocate(N, sizeof *y), draws[2];
+    for (size_t t = 0; t < sampled(TRIES); ++t) {
+        soft_targets_f32(&r, draws, 2);
+        float logit = -8 - 6 * draws[0], target = ldexpf(1 + draws[1], -11 - (int)(t % 6)) / -logit;
+        for (size_t i = 0; i < N; ++i) {
+            x[i] = logit;
+            y[i] = target;
+        }
+        logit_values v = values_of_logit((double)logit);
+        double exact = (double)target * v.softplus_minus + (1 - (double)target) * v.softplus;
+        for (size_t n = 16; n <= N; n *= 2) {
+            float computed;
+            bcel_call call = call_of(&n, packed(x, BCEL_FLOAT32), packed(y, BCEL_FLOAT32));
+            bcel_output to = output(&computed, BCEL_FLOAT32);
+            CHECK(bcel_reduce(BCEL_MEAN, 0, &call, &to) == BCEL_OK);
+            double error = ulp_error_f32(computed, exact);
+            worst_add(&found, error, (double)n);
+            if (!(error <= limit))
+                test_fail("%zu of x=%a y=%a: %a, exact %a, %.3f ULP", n, (double)logit, (double)target, (double)computed,
+                          exact, error);
+        }
+    }
+    test_note("max %.4f ULP", found.error);
+    release(x);
+    release(y);
+}
+
 /* Sums beyond the largest number: infinite, while their mean is right. */
 static void test_overflow(void)
 {
@@ -752,6 +786,7 @@ int main(int argc, char **argv)
         { "reductions in float64", test_float64, 1 },
         { "weights of both signs", test_negative_weights, 1 },
         { "one pos_weight", test_one_pos_weight, 1 },
+        { "soft targets near 0", test_soft_targets_near_0, 1 },
         { "sums that overflow", test_overflow, 1 },
         { "infinite terms and NaN", test_infinite_terms, 1 },
         { "nothing to sum", test_nothing, 1 },
