@@ -171,10 +171,8 @@ def exp_mantissa(t: Array, steps: Steps) -> tuple[Pair, Array]:
         lo = fnma(square * r, polynomial, lo)
     if steps.slope:
         lo = fma(r, fma(n, c.ln2_lo, r_exact - r), lo)
-    if steps.half_apart:
-        lo = fma(square, HALF, lo)
-    else:
-        lo = fma(square, fnma(r, polynomial, p[0]), lo)
+    half = HALF if steps.half_apart else fnma(r, polynomial, p[0])
+    lo = fma(square, half, lo)
     whole = hi + lo
     return Pair(whole, lo - (whole - hi) if steps.exp_sum else np.zeros_like(r)), n
 
