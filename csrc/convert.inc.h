@@ -88,10 +88,28 @@ BCEL_INLINE void store_widened(double *out, f32x16 values)
 FOR_EACH_SHORT_TYPE(DEFINE_SHORT)
 FOR_EACH_LONG_TYPE(DEFINE_LONG)
 /* By way of doubles they would be rounded twice. */
-CONVERSION(int64_to_f32, float, int64_t, f32_store(out, f32_load_i64(at)))
-CONVERSION(uint64_to_f32, float, uint64_t, f32_store(out, f32_load_u64(at)))
-CONVERSION(int64_to_f64, double, int64_t, store_reals_f64(out, f64_load_i64(at), f64_load_i64(at + 8)))
-CONVERSION(uint64_to_f64, double, uint64_t, store_reals_f64(out, f64_load_u64(at), f64_load_u64(at + 8)))
+CONVERSION(any_int64_to_f32, float, int64_t, f32_store(out, f32_load_i64(at)))
+CONVERSION(any_uint64_to_f32, float, uint64_t, f32_store(out, f32_load_u64(at)))
+CONVERSION(any_int64_to_f64, double, int64_t, store_reals_f64(out, f64_load_i64(at), f64_load_i64(at + 8)))
+CONVERSION(any_uint64_to_f64, double, uint64_t, store_reals_f64(out, f64_load_u64(at), f64_load_u64(at + 8)))
+
+/* Targets are in [0, 2^31), where 32 bits do, which every processor converts at once; if a value is not, all are converted
+ * again. Plain C, of which compilers make vectors. */
+#define DEFINE_INT64(NAME, R, T)                                                  \
+    static void NAME(R *restrict to, const T *restrict from, size_t n)            \
+    {                                                                             \
+        uint64_t bits = 0;                                                        \
+        for (size_t i = 0; i < n; ++i) {                                          \
+            bits |= (uint64_t)from[i];                                            \
+            to[i] = (R)(int32_t)from[i];                                          \
+        }                                                                         \
+        if (bits > INT32_MAX) any_##NAME(to, from, n);                            \
+    }
+
+DEFINE_INT64(int64_to_f32, float, int64_t)
+DEFINE_INT64(uint64_to_f32, float, uint64_t)
+DEFINE_INT64(int64_to_f64, double, int64_t)
+DEFINE_INT64(uint64_to_f64, double, uint64_t)
 
 #define TO_F32_CASE(constant, name, type, load) \
     case constant: name##_to_f32(to, from, n); return;

@@ -57,64 +57,126 @@ void bcel_view_init(bcel_view *view, const void *data, const ptrdiff_t *strides,
         view->layout = BCEL_SCATTERED;
 }
 
-#define COPY_RUN(bytes)                                                               \
-    case bytes:                                                                       \
-        for (size_t i = 0; i < n; ++i)                                                \
-            memcpy(to + (ptrdiff_t)i * to_stride, from + (ptrdiff_t)i * from_stride, bytes); \
-        break;
+/* Where elements are, or go: of a run, one stride apart; of runs, `row` apart. */
+typedef struct { char *at; ptrdiff_t stride, row; } places;
 
-static void copy_run(char *to, ptrdiff_t to_stride, const char *from, ptrdiff_t from_stride, size_t size, size_t n)
+/* Elements of one size, one by one. Constant strides where compilers make vectors of them: for those that are all the
+ * same one, and every second of an array. */
+#define DEFINE_COPY(bits)                                                                              \
+    BCEL_INLINE void copy_##bits(char *restrict to, ptrdiff_t to_stride, const char *restrict from,    \
+                                 ptrdiff_t from_stride, size_t n)                                      \
+    {                                                                                                  \
+        for (ptrdiff_t i = 0; i < (ptrdiff_t)n; ++i) {                                                 \
+            uint##bits##_t element;                                                                    \
+            memcpy(&element, from + i * from_stride, sizeof element);                                  \
+            memcpy(to + i * to_stride, &element, sizeof element);                                      \
+        }                                                                                              \
+    }                                                                                                  \
+    static void copy_run_##bits(places to, places from, size_t n)                                      \
+    {                                                                                                  \
+        ptrdiff_t packed = bits / 8;                                                                   \
+        if (to.stride == packed && from.stride == 0)                                                   \
+            copy_##bits(to.at, packed, from.at, 0, n);                                                 \
+        else if (to.stride == packed && from.stride == 2 * packed)                                     \
+            copy_##bits(to.at, packed, from.at, 2 * packed, n);                                        \
+        else                                                                                           \
+            copy_##bits(to.at, to.stride, from.at, from.stride, n);                                    \
+    }                                                                                                  \
+    static void copy_runs_##bits(places to, places from, size_t runs, size_t n)                        \
+    {                                                                                                  \
+        for (; runs; --runs, to.at += to.row, from.at += from.row)                                     \
+            copy_##bits(to.at, to.stride, from.at, from.stride, n);                                    \
+    }
+
+DEFINE_COPY(8)
+DEFINE_COPY(16)
+DEFINE_COPY(32)
+DEFINE_COPY(64)
+
+static void copy_run(places to, places from, size_t size, size_t n)
 {
-    if (to_stride == (ptrdiff_t)size && from_stride == (ptrdiff_t)size) {
-        memcpy(to, from, n * size);
+    if (to.stride == (ptrdiff_t)size && from.stride == (ptrdiff_t)size) {
+        memcpy(to.at, from.at, n * size);
         return;
     }
     switch (size) {
-        COPY_RUN(1)
-        COPY_RUN(2)
-        COPY_RUN(4)
-        COPY_RUN(8)
+    case 1: copy_run_8(to, from, n); break;
+    case 2: copy_run_16(to, from, n); break;
+    case 4: copy_run_32(to, from, n); break;
+    case 8: copy_run_64(to, from, n); break;
     }
 }
+
+static void copy_runs(places to, places from, size_t size, size_t runs, size_t n)
+{
+    switch (size) {
+    case 1: copy_runs_8(to, from, runs, n); break;
+    case 2: copy_runs_16(to, from, runs, n); break;
+    case 4: copy_runs_32(to, from, runs, n); break;
+    case 8: copy_runs_64(to, from, runs, n); break;
+    }
+}
+
+/* Runs shorter than this are copied several at a time: to begin one takes longer than to copy it. */
+enum { SHORT_RUN = 16 };
 
 /* Between the elements from `start` on and packed ones; the innermost dimension in runs. */
 static void copy_elements(const bcel_view *view, size_t start, size_t n, char *packed, int writes)
 {
     size_t index[BCEL_MAX_DIMS];
-    char *at = view->data;
+    const size_t *shape = view->shape;
+    const ptrdiff_t *strides = view->strides;
     int inner = view->ndim - 1;
-    size_t rest = start;
+    size_t length = shape[inner], rest = start;
+    ptrdiff_t step = (ptrdiff_t)view->size;
+    places those = { view->data, strides[inner], inner ? strides[inner - 1] : 0 };
+    places these = { packed, step, step * (ptrdiff_t)length };
     for (int d = inner; d >= 0; --d) {
-        index[d] = rest % view->shape[d];
-        rest /= view->shape[d];
-        at += (ptrdiff_t)index[d] * view->strides[d];
+        index[d] = rest % shape[d];
+        rest /= shape[d];
+        those.at += (ptrdiff_t)index[d] * strides[d];
     }
-    ptrdiff_t stride = view->strides[inner], step = (ptrdiff_t)view->size;
     for (;;) {
-        size_t run = view->shape[inner] - index[inner];
-        if (run > n) run = n;
-        if (writes)
-            copy_run(at, stride, packed, step, view->size, run);
+        int whole_runs = inner && length < SHORT_RUN && index[inner] == 0 && n >= length;
+        int d = whole_runs ? inner - 1 : inner; /* the dimension walked */
+        size_t elements = whole_runs ? length : 1, steps = shape[d] - index[d];
+        if (steps > n / elements) steps = n / elements;
+        places to = writes ? those : these, from = writes ? these : those;
+        if (whole_runs)
+            copy_runs(to, from, view->size, steps, length);
         else
-            copy_run(packed, step, at, stride, view->size, run);
-        n -= run;
+            copy_run(to, from, view->size, steps);
+        n -= steps * elements;
         if (n == 0) return;
-        packed += run * view->size;
-        at -= (ptrdiff_t)index[inner] * stride;
-        index[inner] = 0;
-        for (int d = inner - 1; d >= 0; --d) {
-            at += view->strides[d];
-            if (++index[d] < view->shape[d]) break;
-            at -= (ptrdiff_t)view->shape[d] * view->strides[d];
+        these.at += (ptrdiff_t)(steps * elements) * step;
+        those.at += (ptrdiff_t)steps * strides[d];
+        index[d] += steps;
+        for (; d > 0 && index[d] == shape[d]; --d) {
+            those.at += strides[d - 1] - (ptrdiff_t)shape[d] * strides[d];
             index[d] = 0;
+            ++index[d - 1];
         }
+    }
+}
+
+/* copy_elements to `packed`; an operand that repeats itself, as one for each column of many rows does, is copied
+ * once and then from there. */
+static void gather_elements(const bcel_view *view, size_t start, size_t n, char *packed)
+{
+    size_t period = 1;
+    for (int d = 1; d < view->ndim; ++d) period *= view->shape[d];
+    size_t done = view->strides[0] == 0 && period < n ? period : n;
+    copy_elements(view, start, done, packed, 0);
+    for (size_t more; done < n; done += more) {
+        more = done < n - done ? done : n - done;
+        memcpy(packed + done * view->size, packed, more * view->size);
     }
 }
 
 const void *bcel_view_read(const bcel_view *view, size_t start, size_t n, void *buffer)
 {
     if (view->layout == BCEL_PACKED) return view->data + start * view->size;
-    copy_elements(view, start, n, buffer, 0);
+    gather_elements(view, start, n, buffer);
     if (view->swapped) bcel_swap_bytes(buffer, view->size, n);
     return buffer;
 }
