@@ -215,6 +215,13 @@ static void write_value(char *to, bcel_dtype dtype, int swapped, bcel_pair value
     memcpy(to, element, size);
 }
 
+/* Up to `most` results of consecutive indices of the last dimension that is kept, from the present one on. */
+static int kept_walk_row(const kept_walk *walk, int most)
+{
+    size_t left = walk->shape[walk->kept - 1] - walk->index[walk->kept - 1];
+    return left < (size_t)most ? (int)left : most;
+}
+
 /* Writes a result and moves on to the next index. */
 static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
 {
@@ -292,6 +299,32 @@ static bcel_status reduce_all(bcel_reduction reduction, const bcel_call *call, c
     return BCEL_OK;
 }
 
+static bcel_status reduce_singly(bcel_reduction reduction, kept_walk *walk, bcel_plan *plan, const bcel_pass *pass)
+{
+    while (walk->left) {
+        bcel_totals totals;
+        bcel_totals_init(&totals);
+        bcel_status status = run_all(plan, pass, &totals);
+        if (status != BCEL_OK) return status;
+        kept_walk_next(walk, plan, reduced(reduction, plan, &totals));
+    }
+    return BCEL_OK;
+}
+
+static bcel_status reduce_columns(bcel_reduction reduction, kept_walk *walk, bcel_plan *plan, const bcel_pass *pass)
+{
+    ptrdiff_t input_step = walk->strides[0][walk->kept - 1], target_step = walk->strides[1][walk->kept - 1];
+    bcel_scaled by = divisor(reduction, plan, plan->n, NULL);
+    while (walk->left) {
+        bcel_total losses[BCEL_COLUMNS];
+        int columns = kept_walk_row(walk, bcel_plan_columns(plan, pass));
+        bcel_status status = bcel_plan_sum_columns(plan, pass, columns, input_step, target_step, losses);
+        if (status != BCEL_OK) return status;
+        for (int i = 0; i < columns; ++i) kept_walk_next(walk, plan, bcel_divide(bcel_total_value(&losses[i]), by));
+    }
+    return BCEL_OK;
+}
+
 bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *call, const bcel_output *output)
 {
     if (kept == 0) return reduce_all(reduction, call, output);
@@ -301,13 +334,9 @@ bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *cal
     bcel_status status = kept_walk_init(&walk, kept, call, output);
     if (status != BCEL_OK) return status;
     status = bcel_plan_init(&plan, call, kept, BCEL_ORDER_C, NULL, 0, 1);
-    while (status == BCEL_OK && walk.left) {
-        bcel_totals totals;
-        bcel_totals_init(&totals);
-        status = run_all(&plan, &pass, &totals);
-        if (status == BCEL_OK) kept_walk_next(&walk, &plan, reduced(reduction, &plan, &totals));
-    }
-    return status;
+    if (status != BCEL_OK) return status;
+    return bcel_plan_columns(&plan, &pass) > 1 ? reduce_columns(reduction, &walk, &plan, &pass)
+                                               : reduce_singly(reduction, &walk, &plan, &pass);
 }
 
 /* scale / (what the reduction divides by), known before the pass that needs it. */

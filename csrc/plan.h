@@ -60,6 +60,16 @@ void bcel_totals_init(bcel_totals *totals);
 bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t end,
                           bcel_totals *totals);
 
+/* Sums of columns that lie side by side, line of memory by line: bcel_plan_run takes them one after the other. How many
+ * at once: 1 if the plan is not of that kind. */
+enum { BCEL_COLUMNS = 8 };
+int bcel_plan_columns(const bcel_plan *plan, const bcel_pass *pass);
+
+/* The losses of this column of the plan and of those that follow, steps in bytes apart, at most bcel_plan_columns; all
+ * elements count. */
+bcel_status bcel_plan_sum_columns(const bcel_plan *plan, const bcel_pass *pass, int columns, ptrdiff_t input_step,
+                                  ptrdiff_t target_step, bcel_total *totals);
+
 /* Counted elements of start <= i < end, and the sum of their weights if weight is not NULL, without looking at anything
  * else; start is a multiple of BCEL_BLOCK. */
 void bcel_plan_count(const bcel_plan *plan, size_t start, size_t end, uint64_t *count, bcel_total *weight);
