@@ -273,7 +273,8 @@ static bcel_status reduce_short(bcel_reduction reduction, const bcel_call *call,
     bcel_total total;
     bcel_lanes_init(&lanes, &aside);
     bcel_chunk c = { .n = n, .x = call->input.data, .y = call->target.data, .y_step = 1,
-                     .check = (call->flags & BCEL_CHECK) != 0, .lanes = &lanes };
+                     .check = (call->flags & BCEL_CHECK) != 0, .lanes = &lanes,
+                     .ahead = { { (uintptr_t)call->input.data, 0 }, { (uintptr_t)call->target.data, 0 } } };
     if (kernels->run[precision][BCEL_TASK_SUM][0](&c)) return BCEL_TARGET_OUT_OF_RANGE;
     bcel_total_init(&total);
     bcel_total_add(&total, kernels->lanes_value[precision](&lanes), &lanes);

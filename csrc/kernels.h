@@ -26,6 +26,13 @@
 #  define BCEL_ALIGNED(declaration) __attribute__((aligned(64))) declaration
 #endif
 
+/* Asks for a line of memory that will be read: no access, whatever the address. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#  define BCEL_PREFETCH(address) ((void)(address))
+#else
+#  define BCEL_PREFETCH(address) __builtin_prefetch(address)
+#endif
+
 /* Elements that go through a kernel at a time: small enough for the buffers of all operands to stay in the first
  * level of cache and on the stack, a divisor of BCEL_BLOCK and a multiple of every vector. */
 #define BCEL_CHUNK 512
@@ -55,6 +62,10 @@ void bcel_lanes_set_aside(bcel_lanes *lanes, double term, int exponent);
  * 0 gives 0 whatever t is. */
 double bcel_product(double w, double f, double g, double t);
 
+/* What a kernel asks for meanwhile: elements of `size` bytes, as many as its own, that a later chunk reads. A size of 0 and
+ * any address in use ask for nothing new. */
+typedef struct bcel_ahead { uintptr_t at; size_t size; } bcel_ahead;
+
 /* n elements of every operand, all of the precision of the kernel. A step is 1, or 0 for an operand that points to
  * BCEL_LANES equal values. Without weights 1 - y is computed and q, w, p are not read; with them q holds 1 - y. */
 typedef struct bcel_chunk {
@@ -70,6 +81,7 @@ typedef struct bcel_chunk {
     /* Given if p is one number and w is 1: a sum may put the losses of targets 1 here, for the caller to multiply by p, if
      * all targets are 0 or 1. */
     bcel_lanes *positives;
+    bcel_ahead ahead[2];
 } bcel_chunk;
 
 /* Returns 0, or 1 if `check` is set and a target is not in [0, 1]. */

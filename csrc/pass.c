@@ -158,6 +158,17 @@ static int is_one(const bcel_view *view)
     return bcel_element(view->dtype, bcel_view_read(view, 0, 1, &element)) == 1;
 }
 
+/* What two chunks later will be read of an operand that is read where it is; nothing new at the end. */
+static bcel_ahead look_ahead(const bcel_plan *plan, const bcel_view *view, size_t start)
+{
+    int is_near_end = plan->n - start <= 3 * BCEL_CHUNK;
+    bcel_ahead ahead = { (uintptr_t)view->data, 0 };
+    if (view->layout != BCEL_PACKED || is_near_end) return ahead;
+    ahead.at += (start + 2 * BCEL_CHUNK) * view->size;
+    ahead.size = view->size;
+    return ahead;
+}
+
 static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_t start, size_t n, buffers *room,
                              block *sums)
 {
@@ -184,6 +195,8 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     c.hess_floor = plan->hess_floor;
     c.lanes = &sums->loss;
     c.positives = NULL;
+    c.ahead[0] = look_ahead(plan, &plan->input, start);
+    c.ahead[1] = look_ahead(plan, pass->uses_target ? &plan->target : &plan->input, start);
     size_t counted = n;
 
     int step;
@@ -351,7 +364,8 @@ static bcel_status run_plain_chunk(const bcel_plan *plan, const bcel_pass *pass,
     size_t offset = start * plan->input.size;
     bcel_chunk c = { .n = n, .x = plan->input.data + offset, .y = plan->target.data + offset, .y_step = 1,
                      .factor = pass->factor.hi, .factor_lo = pass->factor.lo, .hess_floor = plan->hess_floor,
-                     .check = (plan->flags & BCEL_CHECK) != 0, .lanes = &sums->loss };
+                     .check = (plan->flags & BCEL_CHECK) != 0, .lanes = &sums->loss,
+                     .ahead = { look_ahead(plan, &plan->input, start), look_ahead(plan, &plan->target, start) } };
     for (int o = 0; o < pass->writes; ++o) c.out[o] = plan->out[o].data + offset;
     if (plan->kernels->run[plan->precision][pass->task][0](&c)) return BCEL_TARGET_OUT_OF_RANGE;
     sums->count += n;
@@ -477,7 +491,8 @@ bcel_status bcel_plan_sum_columns(const bcel_plan *plan, const bcel_pass *pass, 
             fill_tile(precision, &y, &plan->target, start, target_step, n, columns);
             for (int i = 0; i < columns; ++i) {
                 bcel_chunk c = { .n = n, .x = tile_column(precision, &x, i), .y = tile_column(precision, &y, i),
-                                 .y_step = 1, .check = (plan->flags & BCEL_CHECK) != 0, .lanes = &lanes[i] };
+                                 .y_step = 1, .check = (plan->flags & BCEL_CHECK) != 0, .lanes = &lanes[i],
+                                 .ahead = { { (uintptr_t)&x, 0 }, { (uintptr_t)&y, 0 } } };
                 if (kernels->run[precision][pass->task][0](&c)) return BCEL_TARGET_OUT_OF_RANGE;
             }
         }
