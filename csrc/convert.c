@@ -105,11 +105,6 @@ int bcel_are_ordinary(bcel_precision precision, const void *values, size_t n)
                                     : kernels->are_within[precision](0x1p-400, 0x1.0000000000001p500, values, n);
 }
 
-void bcel_complement(bcel_precision precision, void *q, const void *y, size_t n)
-{
-    bcel_active_kernels()->complement[precision](q, y, n);
-}
-
 void bcel_clear_equal_float(bcel_dtype dtype, const void *from, double value, unsigned char *keep, size_t n)
 {
     /* To a float below 2^24 a double may be rounded, but no element of another type. */

@@ -30,9 +30,6 @@ void bcel_targets_to_real(bcel_precision precision, void *y, void *q, double a, 
  * to 2^60 in single precision, 2^-400 to 2^500 in double. */
 int bcel_are_ordinary(bcel_precision precision, const void *values, size_t n);
 
-/* q = 1 - y. */
-void bcel_complement(bcel_precision precision, void *q, const void *y, size_t n);
-
 /* Rounded once, to nearest, ties to even; `from` and `to` must not overlap. */
 void bcel_from_real(bcel_precision precision, bcel_dtype dtype, void *to, const void *from, size_t n);
 

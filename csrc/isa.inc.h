@@ -52,7 +52,6 @@ const bcel_kernels BCEL_PASTE(bcel_kernels, ISA) = {
     { lanes_value_f32, lanes_value_f64 },
     { to_real_f32, to_real_f64 },
     { from_real_f32, from_real_f64 },
-    { complement_f32, complement_f64 },
     { smooth_f32, smooth_f64 },
     { are_within_f32, are_within_f64 },
     { clear_equal_f32, clear_equal_f64 },

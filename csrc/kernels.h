@@ -67,11 +67,11 @@ double bcel_product(double w, double f, double g, double t);
 typedef struct bcel_ahead { uintptr_t at; size_t size; } bcel_ahead;
 
 /* n elements of every operand, all of the precision of the kernel. A step is 1, or 0 for an operand that points to
- * BCEL_LANES equal values. Without weights 1 - y is computed and q, w, p are not read; with them q holds 1 - y. */
+ * BCEL_LANES equal values. q is 1 - y if it is not to be computed, else NULL. Without weights q, w and p are not read. */
 typedef struct bcel_chunk {
     size_t n;
     const void *x, *y, *q, *w, *p;
-    int y_step, q_step, w_step, p_step;
+    int y_step, w_step, p_step;
     void *out[2];
     double factor, factor_lo;
     double hess_floor;
@@ -113,8 +113,6 @@ typedef struct bcel_kernels {
      * to nearest, ties to even. What is read and what is written must not overlap. */
     void (*to_real[BCEL_PRECISIONS])(void *to, bcel_dtype dtype, const void *from, size_t n);
     void (*from_real[BCEL_PRECISIONS])(bcel_dtype dtype, void *to, const void *from, size_t n);
-    /* q = 1 - y. */
-    void (*complement[BCEL_PRECISIONS])(void *q, const void *y, size_t n);
     /* y = v (1 - a) + a / 2 and q = (1 - v) (1 - a) + a / 2, computed in double. Here and in clear_equal there is room
      * for n elements rounded up to a multiple of BCEL_LANES, and what is read there is set. */
     void (*smooth[BCEL_PRECISIONS])(void *y, void *q, double a, const double *values, size_t n);

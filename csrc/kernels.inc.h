@@ -133,7 +133,7 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
     vec x = v_load(at->x), y = v_load(at->y);
     vec q = v_sub(v_set1(1), y), w = v_set1(1), p = v_set1(1);
     if (weighted) {
-        q = v_load(at->q);
+        if (c->q) q = v_load(at->q);
         w = v_load(at->w);
         p = v_load(at->p);
     }
@@ -174,12 +174,13 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
         N(denominator) by = N(denominator_of)(l.e);
         vec factor = v_set1((real)c->factor);
         vec factor_lo = v_set1((real)(c->factor - (double)(real)c->factor + c->factor_lo));
-        vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, careful);
+        int scaled = careful || task == BCEL_TASK_GRAD || task == BCEL_TASK_SUM_GRAD; /* others have a factor of 1 */
+        vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, scaled, careful);
         v_store(at->out[task == BCEL_TASK_LOSS_GRAD], grad);
         if (task == BCEL_TASK_GRAD_HESS) {
             vec hess = N(hess_of)(&l, &k, &by, careful);
             vec low = v_set1((real)c->hess_floor);
-            v_store(at->out[1], v_select(v_lt(hess, low), low, hess));
+            v_store(at->out[1], careful ? v_select(v_lt(hess, low), low, hess) : v_max(low, hess));
         }
     }
 }
@@ -192,7 +193,7 @@ static void N(fill_last)(N(last) *last, const N(places) *at, int weighted, size_
     N(fill)(last->x, at->x, rest, 0);
     N(fill)(last->y, at->y, rest, 0);
     if (weighted) {
-        N(fill)(last->q, at->q, rest, 1);
+        if (at->q) N(fill)(last->q, at->q, rest, 1);
         N(fill)(last->w, at->w, rest, 0);
         N(fill)(last->p, at->p, rest, 1);
     }
@@ -224,7 +225,7 @@ BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int c
         at.x += LANES;
         at.y += (size_t)c->y_step * LANES;
         if (weighted) {
-            at.q += (size_t)c->q_step * LANES;
+            if (c->q) at.q += LANES;
             at.w += (size_t)c->w_step * LANES;
             at.p += (size_t)c->p_step * LANES;
         }

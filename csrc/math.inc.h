@@ -305,16 +305,16 @@ BCEL_INLINE N(pair) N(quotient)(vec hi, vec lo, const N(denominator) *by)
 
 /* d loss / dx = w [(1-y) s(x) - p y s(-x)] times a constant hi + lo. With e = exp(-|x|) this is (a - b e) / (1 + e),
  * where a is the coefficient of the sigmoid that tends to 1 and b that of the one that tends to 0; its sign
- * changes with that of x. A hard target leaves one of the two: nothing cancels. */
+ * changes with that of x. A hard target leaves one of the two: nothing cancels. Not scaled: the constant is 1. */
 BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(denominator) *by, vec factor,
-                           vec factor_lo, int careful)
+                           vec factor_lo, int scaled, int careful)
 {
     vec a = v_select(l->is_positive, c->negative, c->positive);
     vec b = v_select(l->is_positive, c->positive, c->negative);
     vec numerator = v_fnma(b, l->e.hi, a);
     vec rest = v_fnma(b, l->e.hi, v_sub(a, numerator));
     N(pair) g = N(quotient)(numerator, v_fnma(b, l->e.lo, rest), by);
-    vec grad = v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi)));
+    vec grad = scaled ? v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi))) : v_add(g.hi, g.lo);
     grad = v_select(l->is_positive, grad, v_neg(grad));
     if (careful) {
         vec zero = v_set1(0), infinity = v_set1((real)INFINITY);

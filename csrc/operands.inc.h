@@ -1,10 +1,6 @@
 /* What is done to operands, or asked of them, before a kernel sees them. Included once, by isa.inc.h, after
  * convert.inc.h. */
 
-CONVERSION(complement_f32, float, float, f32_store(out, f32_sub(f32_set1(1), f32_load(at))))
-CONVERSION(complement_f64, double, double,
-           store_reals_f64(out, f64_sub(f64_set1(1), f64_load(at)), f64_sub(f64_set1(1), f64_load(at + 8))))
-
 /* a * keep + half: two roundings. */
 BCEL_INLINE f64x8 smooth(f64x8 a, double keep, double half)
 {

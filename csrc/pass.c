@@ -195,6 +195,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     c.hess_floor = plan->hess_floor;
     c.lanes = &sums->loss;
     c.positives = NULL;
+    c.q = pairs ? (const void *)&room->q : NULL;
     c.ahead[0] = look_ahead(plan, &plan->input, start);
     c.ahead[1] = look_ahead(plan, pass->uses_target ? &plan->target : &plan->input, start);
     size_t counted = n;
@@ -205,7 +206,6 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
 
     if (!pass->uses_target) {
         c.y = constant(precision, &room->y, pass->target, &c.y_step);
-        c.q = constant(precision, &room->q, 1 - pass->target, &c.q_step);
     } else {
         /* Read as they are wherever more is to be known of them than the kernel asks. */
         const void *targets = NULL;
@@ -233,19 +233,6 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
                 (void)read_real(precision, &plan->target, start, n, &room->g, &room->raw, COPIED, &step);
             if (masked) exclude(precision, &room->g, 0, room->keep, n);
         }
-        if (weighted && !pairs) {
-            /* 1 - y, as a kernel without weights would round it. */
-            if (c.y_step == 0) {
-                c.q = constant(precision, &room->q, 1 - bcel_element(real, c.y), &c.q_step);
-            } else {
-                bcel_complement(precision, &room->q, c.y, n);
-                c.q = &room->q;
-                c.q_step = 1;
-            }
-        } else {
-            c.q = &room->q;
-            c.q_step = 1;
-        }
     }
 
     if (weighted) {
@@ -266,7 +253,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
         if (pass->target_is_weight) {
             multiply(precision, &room->w, c.y, 1, n);
             c.y = constant(precision, &room->y, 1, &c.y_step);
-            c.q = constant(precision, &room->q, 0, &c.q_step);
+            c.q = NULL;
         }
         if (has_grad_output) {
             const void *g = read_real(precision, &plan->grad_output, start, n, &room->g, &room->raw, WHERE_IT_IS,
@@ -286,7 +273,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
             exclude(precision, &room->x, 0, room->keep, n);
             if (!pass->target_is_weight) {
                 exclude(precision, &room->y, 0, room->keep, n);
-                exclude(precision, &room->q, 1, room->keep, n);
+                if (pairs) exclude(precision, &room->q, 1, room->keep, n);
             }
             if (has_pos_weight) exclude(precision, &room->p, 1, room->keep, n);
         }
