@@ -17,8 +17,8 @@ double bcel_element(bcel_dtype dtype, const void *element);
 
 /* ---- many elements: the kernels in use do the work ---- */
 
-/* n elements, aligned, native byte order; `to` holds floats or doubles. Exact, but for doubles and integers of more than
- * 24 or 53 bits, which are rounded to nearest. */
+/* n elements, aligned, native byte order; `to` holds floats or doubles. Exact, but for doubles and integers of more
+ * than 24 or 53 bits, which are rounded to nearest. */
 void bcel_to_real(bcel_precision precision, void *to, bcel_dtype dtype, const void *from, size_t n);
 
 /* y (1 - a) + a / 2 and 1 minus it, each rounded to the precision from a computation in double. At most BCEL_CHUNK

@@ -93,8 +93,8 @@ CONVERSION(any_uint64_to_f32, float, uint64_t, f32_store(out, f32_load_u64(at)))
 CONVERSION(any_int64_to_f64, double, int64_t, store_reals_f64(out, f64_load_i64(at), f64_load_i64(at + 8)))
 CONVERSION(any_uint64_to_f64, double, uint64_t, store_reals_f64(out, f64_load_u64(at), f64_load_u64(at + 8)))
 
-/* Targets are in [0, 2^31), where 32 bits do, which every processor converts at once; if a value is not, all are converted
- * again. Plain C, of which compilers make vectors. */
+/* Targets are in [0, 2^31), where 32 bits do, which every processor converts at once; if a value is not, all are
+ * converted again. Plain C, of which compilers make vectors. */
 #define DEFINE_INT64(NAME, R, T)                                                  \
     static void NAME(R *restrict to, const T *restrict from, size_t n)            \
     {                                                                             \

@@ -30,8 +30,8 @@
 #undef SMALLEST_NORMAL
 #define SMALLEST_NORMAL 0x1p-126f
 
-/* near_sum.inc.h: above what a lane's near logits of a chunk add up to; and the factors of k^2 + k and, with soft targets, k^2
- * - k below which the losses of a chunk, k in each lane, are summed singly. */
+/* near_sum.inc.h: above what a lane's near logits of a chunk add up to; and the factors of k^2 + k and, with soft
+ * targets, k^2 - k below which the losses of a chunk, k in each lane, are summed singly. */
 #undef LINEAR_START
 #define LINEAR_START 0x1.8p13f
 #undef NEAR_SUM_LIMIT

@@ -85,8 +85,8 @@ BCEL_INLINE void add_logs(lanes_f64 *lanes, pair_f64 u)
     lanes_add_f64(lanes, log1p.hi, log1p.lo);
 }
 
-/* Lanes i and i + 4, then i and i + 2, then the last two: this order, too, is part of what makes the bits. The low parts
- * are 2^53 times smaller, so plain additions do for them. */
+/* Lanes i and i + 4, then i and i + 2, then the last two: this order, too, is part of what makes the bits. The low
+ * parts are 2^53 times smaller, so plain additions do for them. */
 BCEL_INLINE bcel_pair sum_of_lanes(const lanes_f64 *lanes)
 {
     double hi[8], lo[8];

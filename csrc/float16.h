@@ -1,5 +1,5 @@
-/* float16 and bfloat16 to float and back, one number at a time, by integers. Exact, or rounded once, to nearest, ties to
- * even. A NaN stays a NaN, and becomes the quiet one of its sign without a payload on its way to 16 bits. */
+/* float16 and bfloat16 to float and back, one number at a time, by integers. Exact, or rounded once, to nearest, ties
+ * to even. A NaN stays a NaN, and becomes the quiet one of its sign without a payload on its way to 16 bits. */
 #ifndef BCEL_FLOAT16_H
 #define BCEL_FLOAT16_H
 

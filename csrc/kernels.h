@@ -43,8 +43,8 @@
 /* hi + lo, with hi the nearest double to the sum. */
 typedef struct bcel_pair { double hi, lo; } bcel_pair;
 
-/* The lanes of a running sum: hi + lo, and, if anything was multiplied, log1p(product + product_lo) yet to be taken. What
- * could overflow a lane is added to `aside`, which is made when first needed. */
+/* The lanes of a running sum: hi + lo, and, if anything was multiplied, log1p(product + product_lo) yet to be taken.
+ * What could overflow a lane is added to `aside`, which is made when first needed. */
 typedef struct bcel_lanes {
     double hi[BCEL_LANES];
     double lo[BCEL_LANES];
@@ -58,12 +58,12 @@ typedef struct bcel_lanes {
 /* term * 2^exponent, whatever its size. */
 void bcel_lanes_set_aside(bcel_lanes *lanes, double term, int exponent);
 
-/* w * f * g * t rounded once, but for their mantissas: without intermediate over- or underflow. A coefficient w * f * g of
- * 0 gives 0 whatever t is. */
+/* w * f * g * t rounded once, but for their mantissas: without intermediate over- or underflow. A coefficient w * f * g
+ * of 0 gives 0 whatever t is. */
 double bcel_product(double w, double f, double g, double t);
 
-/* What a kernel asks for meanwhile: elements of `size` bytes, as many as its own, that a later chunk reads. A size of 0 and
- * any address in use ask for nothing new. */
+/* What a kernel asks for meanwhile: elements of `size` bytes, as many as its own, that a later chunk reads. A size of 0
+ * and any address in use ask for nothing new. */
 typedef struct bcel_ahead { uintptr_t at; size_t size; } bcel_ahead;
 
 /* n elements of every operand, all of the precision of the kernel. A step is 1, or 0 for an operand that points to
@@ -78,8 +78,8 @@ typedef struct bcel_chunk {
     int check;
     int extreme_weights; /* some w or p, not 0, is so small or large that only the careful loop will do */
     bcel_lanes *lanes;   /* always given */
-    /* Given if p is one number and w is 1: a sum may put the losses of targets 1 here, for the caller to multiply by p, if
-     * all targets are 0 or 1. */
+    /* Given if p is one number and w is 1: a sum may put the losses of targets 1 here, for the caller to multiply by p,
+     * if all targets are 0 or 1. */
     bcel_lanes *positives;
     bcel_ahead ahead[2];
 } bcel_chunk;
@@ -109,8 +109,8 @@ typedef struct bcel_kernels {
     /* The sum of a block's lanes, their logarithms taken, but for what was set aside. */
     bcel_pair (*lanes_value[BCEL_PRECISIONS])(const bcel_lanes *lanes);
 
-    /* n packed elements, aligned, of any type to floats or doubles, and back to a floating type. Exact, or rounded once,
-     * to nearest, ties to even. What is read and what is written must not overlap. */
+    /* n packed elements, aligned, of any type to floats or doubles, and back to a floating type. Exact, or rounded
+     * once, to nearest, ties to even. What is read and what is written must not overlap. */
     void (*to_real[BCEL_PRECISIONS])(void *to, bcel_dtype dtype, const void *from, size_t n);
     void (*from_real[BCEL_PRECISIONS])(bcel_dtype dtype, void *to, const void *from, size_t n);
     /* y = v (1 - a) + a / 2 and q = (1 - v) (1 - a) + a / 2, computed in double. Here and in clear_equal there is room

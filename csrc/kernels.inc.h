@@ -1,12 +1,12 @@
-/* The loops over a chunk, once for each precision: tails, range checks, and the way from the fast loops to the
- * careful one.
+/* The loops over a chunk, once for each precision: tails, range checks, and the way from the fast loops to the careful
+ * one.
  *
  * A chunk goes through more than one loop: first exp(-|x|) of all its logits is put into a buffer, then each result is
  * made of it. A loop with few values at a time fits the registers.
  *
- * The fast loops compute as if every logit were near and every target in [0, 1], and watch the bit patterns of both. Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative
- * number, an infinity or a NaN is larger than any of them. If one was too large, the results are dropped and
- * the careful loop runs over the chunk again. */
+ * The fast loops compute as if every logit were near and every target in [0, 1], and watch the bit patterns of both.
+ * Bit patterns of numbers in [0, 1] compare as unsigned integers; a negative number, an infinity or a NaN is larger
+ * than any of them. If one was too large, the results are dropped and the careful loop runs over the chunk again. */
 
 /* The exponentials of far logits go into the exact sum, not yet rounded to what may be subnormal: the sum of many
  * is not. */
@@ -95,8 +95,8 @@ BCEL_INLINE vec N(near_sum_take)(N(near_sum) *sum, near_targets which, vec seen,
     return seen;
 }
 
-/* Adds up the losses of near logits without weights: all, and returns whether a target was not in [0, 1]; those of targets
- * 0, and returns whether a target was neither 0 nor 1; those of targets 1. */
+/* Adds up the losses of near logits without weights: all, and returns whether a target was not in [0, 1]; those of
+ * targets 0, and returns whether a target was neither 0 nor 1; those of targets 1. */
 BCEL_INLINE int N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *from, near_targets which, N(near_sum) *sum)
 {
     const real *x = c->x, *y = c->y;

@@ -17,9 +17,9 @@ typedef struct { vec hi, lo; } N(pair);
  * fast two-sum), from the r of the first step; what the second takes off joins the rest, so that its rounding counts in
  * the small terms alone.
  *
- * Error relative to exp(-t): that of P (see coefficients.h), half a unit of a rest of at most 0.07 and of a square of at
- * most 0.13, about 2^-27.9 in single precision and 2^-56.9 in double. What rounding r takes from r^2/2 would be twice
- * that; it is put back. */
+ * Error relative to exp(-t): that of P (see coefficients.h), half a unit of a rest of at most 0.07 and of a square of
+ * at most 0.13, about 2^-27.9 in single precision and 2^-56.9 in double. What rounding r takes from r^2/2 would be
+ * twice that; it is put back. */
 typedef struct { N(pair) m; vec k; } N(exponential);
 
 BCEL_INLINE N(exponential) N(exp_of)(vec t)
@@ -100,8 +100,8 @@ BCEL_INLINE vec N(select_mul)(vec a, vec b, int careful)
     return product;
 }
 
-/* w * f * g * t where the coefficient w * f * g, rounded at each step to `product`, or f * g is tiny but not 0: a step may
- * have been subnormal where the product of all is not. One by one: such coefficients are rare. */
+/* w * f * g * t where the coefficient w * f * g, rounded at each step to `product`, or f * g is tiny but not 0: a step
+ * may have been subnormal where the product of all is not. One by one: such coefficients are rare. */
 BCEL_NOINLINE static vec N(product_of_tiny)(vec result, vec product, vec w, vec f, vec g, vec t)
 {
     vec zero = v_set1(0), one = v_set1(1);

@@ -44,9 +44,9 @@ BCEL_NOINLINE static int N(are_hard)(const bcel_chunk *c)
 
 /* Whether nothing was added, or the error is below 2^-27 (2^-56) of the sum.
  *
- * That of the products is 12 k^2 u^2 (6 k^2 u^2) for all lanes together; log(product) is at least half of product - 1 up
- * to 1. That of the linear parts is 2^-33 k (k - 1) (2^-88 k (k - 1)), the first of them being exact. It counts with soft
- * targets alone: those of hard ones are 0 where the loss is less than log 2. */
+ * That of the products is 12 k^2 u^2 (6 k^2 u^2) for all lanes together; log(product) is at least half of product - 1
+ * up to 1. That of the linear parts is 2^-33 k (k - 1) (2^-88 k (k - 1)), the first of them being exact. It counts with
+ * soft targets alone: those of hard ones are 0 where the loss is less than log 2. */
 BCEL_INLINE int N(near_sum_suffices)(const N(near_sum) *s, const bcel_chunk *c)
 {
     real k = (real)((c->n + LANES - 1) / LANES);

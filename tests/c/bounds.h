@@ -1,14 +1,14 @@
 /* Every bound on an error that the tests enforce, in one table; docs/numerics.md quotes it.
  *
  * BOUND(function, targets, float32, float64): the largest error, in units in the last place of the exact value, for
- * every finite logit. "hard" targets are 0 or 1, without weights; "soft" are all others; "weighted" stands for a weight,
- * a pos_weight or both, whatever the targets are. float16 and bfloat16 need no row: they are the float32
- * result rounded once, exactly.
+ * every finite logit. "hard" targets are 0 or 1, without weights; "soft" are all others; "weighted" stands for a
+ * weight, a pos_weight or both, whatever the targets are. float16 and bfloat16 need no row: they are the float32 result
+ * rounded once, exactly.
  *
- * A value that is a difference (the gradient of a soft target, the derivative with respect to the target) is held
- * to its bound relative to the larger of the two terms: no formula of rounded terms can do better.
- * The contract promises nothing of a weighted hessian; multiplied by grad_output it is rounded once more than a loss.
- * Sums and means are held to theirs at every length, for the exact sum of exact losses. */
+ * A value that is a difference (the gradient of a soft target, the derivative with respect to the target) is held to
+ * its bound relative to the larger of the two terms: no formula of rounded terms can do better. The contract promises
+ * nothing of a weighted hessian; multiplied by grad_output it is rounded once more than a loss. Sums and means are held
+ * to theirs at every length, for the exact sum of exact losses. */
 #ifndef BOUNDS_H
 #define BOUNDS_H
 

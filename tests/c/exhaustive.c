@@ -1,13 +1,13 @@
-/* Every float32 logit, all 2^32 bit patterns, for every function of a logit on every instruction set. Writes a report of the
- * largest errors and of the logits that attain them, and fails if one is beyond its bound.
+/* Every float32 logit, all 2^32 bit patterns, for every function of a logit on every instruction set. Writes a report
+ * of the largest errors and of the logits that attain them, and fails if one is beyond its bound.
  *
  *     exhaustive [--jobs N] [--report FILE] [--every N] [--isa NAME]...
  *
- * The reference is in double, of which log(1 + exp(-|x|)) is evaluated once for x and -x and for all functions; its error is
- * about 1e-8 ULP of a float. Whether a result is the correctly rounded one is decided by it too, but within 1e-6 ULP of
- * a tie by long double. One instruction set is compared with the reference, the others with its bits; where they
- * differ, with the reference. --isa, once or more, chooses the sets: the first named is the one compared with the reference.
- * --jobs N shares the logits among N processes. --every N takes every Nth chunk of logits, for a trial. */
+ * The reference is in double, of which log(1 + exp(-|x|)) is evaluated once for x and -x and for all functions; its
+ * error is about 1e-8 ULP of a float. Whether a result is the correctly rounded one is decided by it too, but within
+ * 1e-6 ULP of a tie by long double. One instruction set is compared with the reference, the others with its bits; where
+ * they differ, with the reference. --isa, once or more, chooses the sets: the first named is the one compared with the
+ * reference. --jobs N shares the logits among N processes. --every N takes every Nth chunk of logits, for a trial. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "bounds.h"
 #include "harness.h"

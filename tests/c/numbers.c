@@ -19,8 +19,8 @@ double ulp_of_f64(double a)
     return ldexp(1.0, (e < -1022 ? -1022 : e) - 52);
 }
 
-/* What is beyond the largest number counts as the power of two there: an infinity is then the right answer, and as wrong
- * as it is far for anything less. */
+/* What is beyond the largest number counts as the power of two there: an infinity is then the right answer, and as
+ * wrong as it is far for anything less. */
 static double clamp(double a, double limit)
 {
     return fabs(a) > limit ? copysign(limit, a) : a;

@@ -2,11 +2,11 @@
  * BCEL_IMMINTRIN_HEADER. SIMDe computes with the AVX2, FMA and F16C of the processor, each operation as exact as the
  * instruction it stands for.
  *
- * What Debian's SIMDe 0.7.4 lacks is added below. An intrinsic that is missing does not go unseen: gcc's own is declared,
- * but does not compile without -mavx512f ("inlining failed ... target specific option mismatch"). To add one, write a
- * function of the two halves of a vector from AVX2 intrinsics, under a name of ours, and give it the intrinsic's name in
- * an #ifndef, for later versions of SIMDe have more. Every step must be exact or rounded once, as in the instruction:
- * `make simde` compares each operation of the vocabulary with the scalar one, bit for bit. */
+ * What Debian's SIMDe 0.7.4 lacks is added below. An intrinsic that is missing does not go unseen: gcc's own is
+ * declared, but does not compile without -mavx512f ("inlining failed ... target specific option mismatch"). To add one,
+ * write a function of the two halves of a vector from AVX2 intrinsics, under a name of ours, and give it the
+ * intrinsic's name in an #ifndef, for later versions of SIMDe have more. Every step must be exact or rounded once, as
+ * in the instruction: `make simde` compares each operation of the vocabulary with the scalar one, bit for bit. */
 #ifndef SIMDE_AVX512_H
 #define SIMDE_AVX512_H
 

@@ -1,5 +1,6 @@
-/* The functions of bcelogits.h on random calls: every element type, any strides and byte order, masks, label smoothing, kept
- * dimensions. Each result is compared with the formula in long double, and bit for bit with that of packed operands. */
+/* The functions of bcelogits.h on random calls: every element type, any strides and byte order, masks, label smoothing,
+ * kept dimensions. Each result is compared with the formula in long double, and bit for bit with that of packed
+ * operands. */
 #include "calls.h"
 #include "harness.h"
 #include "numbers.h"

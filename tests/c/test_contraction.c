@@ -59,8 +59,8 @@ static void test_vocabulary(void)
     check_vocabulary(of ? of : &contraction_scalar);
 }
 
-/* The library itself. A chunk with a far logit takes another way through the kernel, whose selections stand between what
- * could be fused: near logits must have the same bits on both ways. */
+/* The library itself. A chunk with a far logit takes another way through the kernel, whose selections stand between
+ * what could be fused: near logits must have the same bits on both ways. */
 #define DEFINE_CHECK(name, real, dtype, suffix, far_logit, same)                                             \
     static void name(void)                                                                                   \
     {                                                                                                        \

@@ -1,5 +1,5 @@
-/* The floating-point environment: it is left as it was; and what still holds in one that is not the default, where another
- * part of the process rounds in a direction or flushes subnormal numbers to zero. */
+/* The floating-point environment: it is left as it was; and what still holds in one that is not the default, where
+ * another part of the process rounds in a direction or flushes subnormal numbers to zero. */
 #include "bounds.h"
 #include "harness.h"
 #include "reference.h"

@@ -1,5 +1,5 @@
-/* float16 and bfloat16: for each of their 65,536 logits the result is that of float32 rounded once, from float32 and from
- * float64 arithmetic. Both directions of the conversion are done here by counting in the units of the last place. */
+/* float16 and bfloat16: for each of their 65,536 logits the result is that of float32 rounded once, from float32 and
+ * from float64 arithmetic. Both directions of the conversion are done here by counting in the units of the last place. */
 #include "harness.h"
 #include "calls.h"
 #include "numbers.h"

@@ -1,9 +1,9 @@
-/* Golden hashes: every function over fixed inputs must give the bits whose hashes golden.txt holds, on every instruction
- * set, under every compiler and on every machine.
+/* Golden hashes: every function over fixed inputs must give the bits whose hashes golden.txt holds, on every
+ * instruction set, under every compiler and on every machine.
  *
  *     test_golden [TEST...]           compare
  *     test_golden --write FILE        write the hashes of the best instruction set
- *     test_golden --print NAME        print the results that a hash stands for, to compare two machines */
+ *     test_golden --print NAME        print the results that a hash stands for, to compare two machines 
 #include "calls.h"
 #include "golden_file.h"
 #include "harness.h"

@@ -93,8 +93,8 @@ static void make_targets(void *y, bcel_dtype dtype)
     for (size_t i = 1; i < n; i += 2) memcpy((char *)y + i * size, one, size);
 }
 
-/* Packed targets of any type give the bits of constant ones; a weight or pos_weight of 1 changes nothing; two results of
- * one pass are those of two. */
+/* Packed targets of any type give the bits of constant ones; a weight or pos_weight of 1 changes nothing; two results
+ * of one pass are those of two. */
 static void test_ways_to_ask(void)
 {
     float *reference32[2] = { allocate(n, sizeof(float)), allocate(n, sizeof(float)) };

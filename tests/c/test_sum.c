@@ -1,5 +1,5 @@
-/* Sums: the exact accumulator against MPFR, and every reduction against the exact sum of exact losses, at the lengths and on
- * the inputs that are hard on a sum. */
+/* Sums: the exact accumulator against MPFR, and every reduction against the exact sum of exact losses, at the lengths
+ * and on the inputs that are hard on a sum. */
 #include "bounds.h"
 #include "harness.h"
 #include "inputs.h"
@@ -461,8 +461,8 @@ static void test_negative_weights(void)
     test_note("max %.4f ULP of the sum of magnitudes", found.error);
 }
 
-/* One pos_weight for all, with hard targets and with some soft ones among them: in float32 against the sum of doubles, in
- * float64 against the same sum with a pos_weight for each element, which takes another way. 1 changes no bit. */
+/* One pos_weight for all, with hard targets and with some soft ones among them: in float32 against the sum of doubles,
+ * in float64 against the same sum with a pos_weight for each element, which takes another way. 1 changes no bit. */
 static void test_one_pos_weight(void)
 {
     static const double pos_weights[] = { 3, 0.1, 1, 0 };

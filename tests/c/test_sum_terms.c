@@ -1,8 +1,8 @@
-/* The error of exp(-t) as it enters a float32 sum of losses: relative, against exp in double. The promise for sums of any
- * length rests on it: a relative error d of every factor 1 + exp(-t) is at most d in the sum of their logarithms.
+/* The error of exp(-t) as it enters a float32 sum of losses: relative, against exp in double. The promise for sums of
+ * any length rests on it: a relative error d of every factor 1 + exp(-t) is at most d in the sum of their logarithms.
  *
- * The vocabulary is the scalar one, of which all others have the bits. Environment: STRIDE=n takes one float in n of all
- * those in [2^-30, 80], 1 takes each. */
+ * The vocabulary is the scalar one, of which all others have the bits. Environment: STRIDE=n takes one float in n of
+ * all those in [2^-30, 80], 1 takes each. */
 #include "harness.h"
 #include "numbers.h"
 

@@ -1,5 +1,5 @@
-/* Errors in float64, against MPFR on special and random logits, and against the committed exact values of the worst logits
- * that `make search` has found: these need no MPFR. */
+/* Errors in float64, against MPFR on special and random logits, and against the committed exact values of the worst
+ * logits that `make search` has found: these need no MPFR. */
 #include "bounds.h"
 #include "harness.h"
 #include "inputs.h"
