@@ -46,9 +46,7 @@ def run(
         text=True,
     )
     failed = process.returncode != 0 or (quiet and process.stderr)
-    assert not failed, (
-        f"{' '.join(map(str, command))}\n{process.stdout}\n{process.stderr}"
-    )
+    assert not failed, f"{' '.join(map(str, command))}\n{process.stdout}\n{process.stderr}"
     return process.stdout
 
 

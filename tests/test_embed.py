@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,11 @@ from bcelogits import _core
 
 CONSUMER = ROOT / "tests" / "embed"
 # What each program of the consumer prints.
-C_LINES = ["mean", "sum", "stream", "loss", "grad", "bad"]
+C_LINES = ["mean", "sum", "stream", "by_pos_weight", "loss", "grad", "bad"]
 CPP_LINES = ["mean", "sum", "mean_grad"]
 
-Folder = Callable[[str], Path]
+# KiB, as the header says.
+STACK = 128
 
 
 def expected() -> dict[str, str]:
@@ -96,6 +97,30 @@ class TestWays:
         check(tmp_path / "build")
 
 
+def test_little_stack(c_library: Installed, consumer: Path, tmp_path: Path):
+    """What the header says, of which the program itself takes a few KiB."""
+    require("cmake")
+    prefix = c_library("static")
+    variables = {"HOW": "find_package", "KIND": "static", "CMAKE_PREFIX_PATH": prefix}
+    cmake(consumer, tmp_path / "build", **variables)
+    run("sh", "-c", f"ulimit -s {STACK} && exec {shlex.quote(str(tmp_path))}/build/consumer_c")
+
+
+def test_threads_do_not_race(consumer: Path, tmp_path: Path):
+    """ThreadSanitizer watches the C++ program, whose threads choose the instruction set first."""
+    require("cmake")
+    flags = "-O1 -g -fsanitize=thread"
+    (tmp_path / "probe.c").write_text("int main(void) { return 0; }")
+    probe = [*compiler().split(), *flags.split(), "probe.c", "-o", "probe"]
+    for command in (probe, ["./probe"]):
+        if subprocess.run(command, cwd=tmp_path, capture_output=True).returncode:
+            pytest.skip("ThreadSanitizer does not work here")
+    variables = {"HOW": "subdirectory", "KIND": "static", "BCELOGITS_SOURCE": ROOT / "csrc"}
+    variables |= {"CMAKE_C_FLAGS": flags, "CMAKE_CXX_FLAGS": flags}
+    cmake(consumer, tmp_path / "build", **variables)
+    check(tmp_path / "build")
+
+
 class TestPackage:
     """What find_package answers."""
 
@@ -162,11 +187,21 @@ def test_expected_bits_are_those_of_python():
         x[i] = (state >> 12) / 2**15 - 16
     y = (np.arange(n) % 3 == 0).astype(np.float32)
     loss, grad = bcelogits.value_and_grad(x, y, reduction="none")
+    _, by_pos_weight = bcelogits.value_and_grad(
+        x[:-1:2].astype(np.float64),
+        y[:-1:2],
+        1.25,
+        reduction="weighted_mean",
+        pos_weight=1.25,
+        wrt="pos_weight",
+        label_smoothing=0.125,
+    )
     total = bcelogits.binary_cross_entropy_with_logits(x, y, reduction="sum", dtype=np.float64)
     assert expected() == {
         "mean": bits(bcelogits.binary_cross_entropy_with_logits(x, y)),
         "sum": bits(total),
         "stream": bits(total),
+        "by_pos_weight": bits(by_pos_weight),
         "loss": fnv(loss),
         "grad": fnv(grad),
         "bad": "7",

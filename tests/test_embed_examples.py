@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -54,12 +55,11 @@ def feed(program: Path, *options: str, stream: Iterable[bytes]) -> tuple[int, st
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdin is not None
-    try:
+    with contextlib.suppress(BrokenPipeError):
         for part in stream:
             process.stdin.write(part)
+    with contextlib.suppress(BrokenPipeError):
         process.stdin.close()
-    except BrokenPipeError:
-        pass
     process.stdin = None
     out, error = process.communicate()
     return process.returncode, out.decode(), error.decode()
@@ -187,17 +187,19 @@ def test_cython(tmp_path: Path):
     assert abs(b) < 1
 
 
-class TestService:
-    @pytest.fixture(scope="class")
-    def port(self) -> Iterator[int]:
-        command = [sys.executable, "-W", "error", str(EXAMPLES / "server.py"), "--port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                assert server.stdout is not None
-                yield int(server.stdout.readline().rsplit(":", 1)[1])
-            finally:
-                server.terminate()
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Return the port of a running service."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "server.py"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield int(server.stdout.readline().rsplit(":", 1)[1])
+        finally:
+            server.terminate()
 
+
+class TestService:
     def post(self, port: int, body: str, path: str = "/score") -> tuple[int, dict]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:

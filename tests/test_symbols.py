@@ -94,14 +94,15 @@ class TestNeeds:
         assert "set_fast_math" not in run("nm", c_library.library("shared"))
 
 
-class TestInterface:
-    @pytest.fixture(scope="class")
-    def described(self, abi: ModuleType) -> list[str]:
-        try:
-            return abi.describe()
-        except abi.CannotDescribeError as error:
-            pytest.skip(str(error))
+@pytest.fixture(scope="module")
+def described(abi: ModuleType) -> list[str]:
+    try:
+        return abi.describe()
+    except abi.CannotDescribeError as error:
+        pytest.skip(str(error))
 
+
+class TestInterface:
     def test_is_the_recorded_one(self, abi: ModuleType, described: list[str]):
         changed = abi.difference(abi.recorded(), described)
         assert not changed, f"{changed}\n{abi.FILE.name} says what this asks for; then: make abi"

@@ -11,7 +11,8 @@
  *   - The same bits on every processor with a fused multiply-add, for any alignment and any split of the
  *     work at multiples of BCEL_BLOCK elements.
  *   - No allocation, no lock, no thread, no input or output, no errno; the floating-point environment is
- *     not changed. The only global state is the choice of an instruction set, made once.
+ *     not changed. The only global state is the choice of an instruction set, made once. An optimised build
+ *     takes less than 128 KiB of stack.
  *   - No byte outside the arguments is read or written. An operand is never written.
  *
  * How it is used

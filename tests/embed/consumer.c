@@ -91,9 +91,24 @@ int main(void)
     if (failed(bcel_accumulator_result(&total, BCEL_SUM, &of_stream))) return 1;
     if (total.count != n || errno != 0) return 1;
 
+    /* The deepest call there is: in double, of weights, and read by strides. */
+    const float one = 1.25f;
+    const ptrdiff_t stride = 2 * sizeof(float), still = 0;
+    const size_t half = N / 2;
+    double by_pos_weight;
+    bcel_call deep = call;
+    deep.shape = &half;
+    deep.input.strides = deep.target.strides = &stride;
+    deep.weight = deep.pos_weight = (bcel_operand){ &one, &still, BCEL_FLOAT32, 0 };
+    deep.label_smoothing = 0.125;
+    deep.flags |= BCEL_COMPUTE_FLOAT64;
+    const bcel_output of_deep = { &by_pos_weight, NULL, BCEL_FLOAT64, 0 };
+    if (failed(bcel_reduce_grad(BCEL_GRAD_POS_WEIGHT, BCEL_WEIGHTED_MEAN, 1, 0, &deep, &of_deep))) return 1;
+
     print_f32("mean", mean);
     print_f64("sum", sum);
     print_f64("stream", stream);
+    print_f64("by_pos_weight", by_pos_weight);
     print_array("loss", loss);
     print_array("grad", grad);
 
