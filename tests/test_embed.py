@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ CPP_LINES = ["mean", "sum", "mean_grad"]
 
 # KiB, as the header says.
 STACK = 128
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="asks in the words of Linux")
 
 
 def expected() -> dict[str, str]:
@@ -97,6 +100,7 @@ class TestWays:
         check(tmp_path / "build")
 
 
+@needs_linux
 def test_little_stack(c_library: Installed, consumer: Path, tmp_path: Path):
     """What the header says, of which the program itself takes a few KiB."""
     require("cmake")
@@ -145,6 +149,17 @@ class TestPackage:
         assert f"version: {version()}" in error
 
 
+def test_code_of_the_page_compiles(tmp_path: Path):
+    """docs/embedding.md has a whole function."""
+    page = (ROOT / "docs" / "embedding.md").read_text("utf-8")
+    (code,) = re.findall(r"```c\n(#include <bcelogits\.h>\n.*?)```", page, re.DOTALL)
+    source = tmp_path / "page.c"
+    source.write_text(code)
+    strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+    include = f"-I{bcelogits.get_include()}"
+    run(*compiler().split(), *strict, include, "-c", source, "-o", tmp_path / "page.o")
+
+
 def test_installed_files_name_no_folder(c_library: Installed):
     """They were installed elsewhere and moved; nothing remembers where."""
     for kind in KINDS:
@@ -156,6 +171,7 @@ def test_installed_files_name_no_folder(c_library: Installed):
             assert str(ROOT) not in path.read_text(), path
 
 
+@needs_linux
 def test_soname_is_the_abi_version(c_library: Installed):
     library = c_library.library("shared")
     abi = f"{library}.{_core.ABI_VERSION}"

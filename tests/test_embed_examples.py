@@ -22,8 +22,8 @@ from bcelogits import _core, binary_cross_entropy_with_logits, sigmoid
 EXAMPLES = ROOT / "examples" / "embed"
 PROGRAMS = ("score_stream", "score_stream_threads")
 MANY = 10_000_000
-# Of address space, in KiB: enough for the programs and four stacks, a tenth of what MANY pairs of
-# doubles take, and less than all of those of floats.
+# Of address space, in KiB: enough for the programs and the stacks of five threads, and less than
+# MANY pairs of floats.
 ROOM = 65_536
 
 LAST_LOSS = re.compile(r"^(\d+) pairs: loss (\S+)\n\d+ calls of up to \d+ pairs: ", re.MULTILINE)
@@ -50,7 +50,9 @@ def pairs(n: int, dtype: str) -> np.ndarray:
 
 def feed(program: Path, *options: str, stream: Iterable[bytes]) -> tuple[int, str, str]:
     """Run a program in limited memory on a pipe; return its status and what it prints."""
-    command = ["sh", "-c", f'ulimit -v {ROOM} && exec "$0" "$@"', str(program), *options]
+    # Stacks of threads are as large as this allows; macOS limits neither.
+    limit = f"ulimit -s 1024 && ulimit -v {ROOM} && " if sys.platform == "linux" else ""
+    command = ["sh", "-c", f'{limit}exec "$0" "$@"', str(program), *options]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
