@@ -28,7 +28,8 @@ FILE = ROOT / "tests" / "c" / "abi.txt"
 
 INTRODUCTION = """\
 # The binary interface of the C library, where pointers have 64 bits. Written by `make abi`.
-# A line that changes or goes: raise BCELOGITS_ABI_VERSION. One that comes, in no struct: nothing.
+# Where a line changes or goes, or a struct gets one, raise BCELOGITS_ABI_VERSION; a new function or
+# a new value needs nothing.
 """
 
 CONSTANTS = ["BCELOGITS_ABI_VERSION", "BCEL_BLOCK", "BCEL_MAX_DIMS"]
