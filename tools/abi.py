@@ -52,12 +52,9 @@ def functions() -> dict[str, str]:
 
 
 def structs() -> dict[str, list[str]]:
-    """Return the fields of each struct."""
+    """Return the declarations of the fields of each struct."""
     found = re.findall(r"typedef struct (\w+) \{(.*?)\}", declarations(), flags=re.DOTALL)
-    return {
-        name: [re.search(r"(\w+)(?:\[\w+\])?$", field.strip())[1] for field in body.split(";")[:-1]]
-        for name, body in found
-    }
+    return {name: [" ".join(f.split()) for f in body.split(";")[:-1]] for name, body in found}
 
 
 def enumerators() -> list[str]:
@@ -71,7 +68,9 @@ def program() -> str:
     rows = [(f"value {name}", f"(long){name}") for name in CONSTANTS + enumerators()]
     for name, fields in structs().items():
         rows.append((f"size {name}", f"(long)sizeof({name})"))
-        rows += [(f"offset {name}.{f}", f"(long)offsetof({name}, {f})") for f in fields]
+        for field in fields:
+            member = re.sub(r"\[.*", "", field).split()[-1].lstrip("*")
+            rows.append((f"field {name}: {field}", f"(long)offsetof({name}, {member})"))
     lines = "".join(f'    printf("{text} %ld\\n", {value});\n' for text, value in rows)
     return f'#include "bcelogits.h"\n#include <stdio.h>\nint main(void)\n{{\n{lines}}}\n'
 
