@@ -13,7 +13,7 @@
  *   - No allocation, no lock, no thread, no input or output, no errno; the floating-point environment is
  *     not changed. The only global state is the choice of an instruction set, made once. An optimised build
  *     takes less than 128 KiB of stack.
- *   - No byte outside the arguments is read or written. An operand is never written.
+ *   - No byte outside the arguments is read or written.
  *
  * How it is used
  *   Describe the operands in a bcel_call, start from bcel_call_init, then hand it to one of
