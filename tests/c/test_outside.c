@@ -88,8 +88,8 @@ static void test_outside(void)
         test_skip("no pages to be had");
         return;
     }
-    size_t count = COUNT(lengths) - (sampled(2) == 1); /* an emulator has no time for the last */
-    for (size_t i = 0; i < count; ++i)
+    size_t step = sampled(2) == 1 ? 3 : 1; /* for emulators; leaves the last out too */
+    for (size_t i = 0; i < COUNT(lengths); i += step)
         for (size_t d = 0; d < COUNT(dtypes); ++d)
             for (int at_end = 0; at_end < 2; ++at_end) {
                 everything_on(lengths[i], dtypes[d], dtypes[d], at_end);
