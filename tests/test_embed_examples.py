@@ -204,12 +204,10 @@ def port() -> Iterator[int]:
 class TestService:
     def post(self, port: int, body: str, path: str = "/score") -> tuple[int, dict]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        try:
+        with contextlib.closing(connection):
             connection.request("POST", path, body)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
-        finally:
-            connection.close()
 
     def test_client(self, port: int):
         client = [sys.executable, "-W", "error", EXAMPLES / "client.py", "--port", str(port)]
@@ -243,7 +241,14 @@ class TestService:
     def test_other_paths(self, port: int):
         assert self.post(port, "{}", "/other") == (404, {"error": "POST to /score"})
 
-    def test_too_much(self, port: int):
-        status, answer = self.post(port, " " * ((1 << 20) + 1))
-        assert status == 413
-        assert "bytes" in answer["error"]
+    @pytest.mark.parametrize("length", [str((1 << 20) + 1), "-1", "many"])
+    def test_bad_lengths(self, port: int, length: str):
+        """Refused before a byte of the body is sent."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        with contextlib.closing(connection):
+            connection.putrequest("POST", "/score")
+            connection.putheader("Content-Length", length)
+            connection.endheaders()
+            response = connection.getresponse()
+            assert response.status == 413
+            assert "bytes" in json.loads(response.read())["error"]
