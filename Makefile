@@ -77,8 +77,8 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 
 # ---- what users and developers run --------------------------------------------------------------
 
-.PHONY: build score test test-c test-emulated test-isa test-numbers cross exhaustive bench instructions plots wheels lint \
-  lint-python lint-c clean
+.PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
+  wheels lint lint-python lint-c clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -112,6 +112,11 @@ NUMBERS := $(addprefix tests/test_,arrays.py documents.py functions.py gradients
 test-numbers: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## run those on numbers on each but the first, which `make test` takes
 	$(call run_on,$(wordlist 2,99,$(isas)),$(NUMBERS))
 
+EMBEDDING := $(addprefix tests/test_,embed.py embed_examples.py symbols.py)
+
+test-embed: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## link the C library in every way, run its examples, look at its symbols; part of `make test`
+	$(PY) -m pytest $(EMBEDDING) $(PYTEST_ARGS)
+
 exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial
 	$(MAKE) -C tests/c exhaustive JOBS=$(JOBS)
 
@@ -121,6 +126,9 @@ bench: $(INSTALLED) $(STAMPS)/bench ## measure speed beside other libraries, abo
 
 instructions: ## write anew how many instructions the kernels take, as this compiler builds them
 	$(PYTHON) tools/instructions.py --write
+
+abi: ## write anew the binary interface of the C library, as the header has it
+	$(PYTHON) tools/abi.py --write
 
 plots: $(INSTALLED) $(STAMPS)/docs $(if $(PEERS),$(STAMPS)/peers) ## draw the errors beside other libraries, into docs/images/; PEERS=1 adds those of the tests
 	$(PY) tools/plot_accuracy.py
@@ -141,6 +149,9 @@ lint-c:
 	@set -e; for cc in $(C_COMPILERS); do for source in $(C_SOURCES); do \
 	  echo "$$cc $$source"; $$cc $(C_LINT) -c $$source -o /dev/null; \
 	done; done
+	@echo "the examples, as C99 and as C++11"
+	@$(CC) -std=c99 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only examples/embed/*.c
+	@$(CXX) -std=c++11 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only examples/embed/*.cpp
 	@echo "bcelogits.h alone, as C99 and as C++11"
 	@echo '#include "bcelogits.h"' | $(CC) -std=c99 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c -
 	@echo '#include "bcelogits.h"' | $(CXX) -std=c++11 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c++ -

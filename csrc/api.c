@@ -23,6 +23,11 @@ const char *bcel_version(void)
     return BCELOGITS_VERSION;
 }
 
+int bcel_version_number(void)
+{
+    return BCELOGITS_VERSION_NUMBER;
+}
+
 int bcel_abi_version(void)
 {
     return BCELOGITS_ABI_VERSION;

@@ -2,6 +2,7 @@
 
 import os
 
+import clibrary
 import hypothesis
 import pytest
 
@@ -19,3 +20,9 @@ def pytest_report_header(config: pytest.Config) -> str:
         f"bcelogits {bcelogits.__version__} from {os.path.dirname(bcelogits.__file__)}, "
         f"instruction set {bcelogits.active_isa()} of {', '.join(bcelogits.supported_isas())}"
     )
+
+
+@pytest.fixture(scope="session")
+def c_library(tmp_path_factory: pytest.TempPathFactory) -> clibrary.Installed:
+    """Return the C library, built and installed where no file of the repository is."""
+    return clibrary.Installed(tmp_path_factory.mktemp("c-library"))

@@ -21,6 +21,7 @@ cdef extern from "bcelogits.h" nogil:
 
     const char *bcel_status_text(bcel_status status)
     const char *bcel_version()
+    int bcel_version_number()
     int bcel_abi_version()
 
     ctypedef enum bcel_dtype:

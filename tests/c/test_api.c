@@ -892,6 +892,37 @@ static void test_in_place(void)
             }
 }
 
+static void test_gradient_in_place(void)
+{
+    enum { N = 2 * BCEL_BLOCK + 77 };
+    random_state r = { 46 };
+    size_t n = N;
+    for (int single = 0; single < 2; ++single)
+        for (int which = 0; which < 3; ++which)
+            for (int reduction = BCEL_SUM; reduction <= BCEL_WEIGHTED_MEAN; ++reduction) {
+                bcel_dtype dtype = single ? BCEL_FLOAT32 : BCEL_FLOAT64;
+                size_t size = size_of_dtype(dtype);
+                char *operands[3], *expected = allocate(n, size);
+                double values[2];
+                for (int k = 0; k < 3; ++k) {
+                    operands[k] = allocate(n, size);
+                    for (size_t i = 0; i < n; ++i)
+                        write_element(operands[k] + i * size, dtype, 0,
+                                      k == 0 ? 20 * random_normal(&r) : k == 1 ? random_unit(&r) : 1 + random_unit(&r));
+                }
+                bcel_call call = call_of(&n, packed(operands[0], dtype), packed(operands[1], dtype));
+                call.weight = packed(operands[2], dtype);
+                bcel_output value[2] = { output(&values[0], BCEL_FLOAT64), output(&values[1], BCEL_FLOAT64) };
+                bcel_output apart = output(expected, dtype), over = output(operands[which], dtype);
+                CHECK(bcel_value_and_grad((bcel_reduction)reduction, 1, &call, &value[0], &apart) == BCEL_OK);
+                CHECK(bcel_value_and_grad((bcel_reduction)reduction, 1, &call, &value[1], &over) == BCEL_OK);
+                CHECK(values[0] == values[1]);
+                CHECK(memcmp(expected, operands[which], n * size) == 0);
+                for (int k = 0; k < 3; ++k) release(operands[k]);
+                release(expected);
+            }
+}
+
 /* ---- bad calls ----------------------------------------------------------------------------------------- */
 
 static void test_bad_targets(void)
@@ -1058,6 +1089,7 @@ int main(int argc, char **argv)
         { "work in parts of Fortran order", test_blocks_of_fortran_order, 1 },
         { "targets out of range in parts", test_bad_targets_of_blocks, 1 },
         { "results over operands", test_in_place, 1 },
+        { "gradients over operands", test_gradient_in_place, 1 },
         { "targets out of range", test_bad_targets, 1 },
         { "the first negative value", test_find_negative, 0 },
         { "invalid arguments", test_invalid_arguments, 1 },

@@ -16,6 +16,7 @@ static void test_c(void)
              BCELOGITS_VERSION_PATCH);
     CHECK(strcmp(version, BCELOGITS_VERSION) == 0);
     CHECK(strcmp(bcel_version(), BCELOGITS_VERSION) == 0);
+    CHECK(bcel_version_number() == BCELOGITS_VERSION_NUMBER);
     CHECK(bcel_abi_version() == BCELOGITS_ABI_VERSION);
     CHECK(sizeof(((bcel_exact *)0)->limb) / sizeof(int64_t) * 32 >= 2098 + 64);
 }
