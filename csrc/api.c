@@ -177,14 +177,14 @@ static void packed_strides(ptrdiff_t *strides, int ndim, const size_t *shape, si
     }
 }
 
-static bcel_status kept_walk_init(kept_walk *walk, int kept, const bcel_call *call, const bcel_output *output)
+static bcel_status kept_walk_init(kept_walk *walk, int kept, const bcel_call *call)
 {
-    if (kept < 0 || kept > call->ndim || call->ndim > BCEL_MAX_DIMS || !bcel_dtype_is_float(output->dtype))
-        return BCEL_INVALID_ARGUMENT;
+    if (kept < 0 || kept > call->ndim || call->ndim > BCEL_MAX_DIMS) return BCEL_INVALID_ARGUMENT;
     const bcel_operand *operands[BCEL_OPERANDS];
     bcel_call_operands(call, operands);
     walk->kept = kept;
     walk->shape = call->shape;
+    walk->out = NULL;
     walk->left = 1;
     for (int d = 0; d < kept; ++d) {
         walk->index[d] = 0;
@@ -197,11 +197,18 @@ static bcel_status kept_walk_init(kept_walk *walk, int kept, const bcel_call *ca
         else
             packed_strides(walk->strides[i], call->ndim, call->shape, o->data ? bcel_dtype_size(o->dtype) : 0);
     }
-    size_t size = bcel_dtype_size(output->dtype);
+    return BCEL_OK;
+}
+
+/* Where the results go. */
+static bcel_status kept_walk_output(kept_walk *walk, const bcel_output *output)
+{
+    size_t size = bcel_dtype_size(output->dtype), kept = (size_t)walk->kept;
+    if (!bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
     if (output->strides)
-        memcpy(walk->out_strides, output->strides, (size_t)kept * sizeof(ptrdiff_t));
+        memcpy(walk->out_strides, output->strides, kept * sizeof(ptrdiff_t));
     else
-        packed_strides(walk->out_strides, kept, call->shape, size);
+        packed_strides(walk->out_strides, walk->kept, walk->shape, size);
     walk->out = output->data;
     walk->out_dtype = output->dtype;
     walk->out_swapped = output->swapped;
@@ -227,21 +234,26 @@ static int kept_walk_row(const kept_walk *walk, int most)
     return left < (size_t)most ? (int)left : most;
 }
 
-/* Writes a result and moves on to the next index. */
-static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
+/* Moves on to the next index. */
+static void kept_walk_move(kept_walk *walk, bcel_plan *plan)
 {
-    write_value(walk->out, walk->out_dtype, walk->out_swapped, value);
     --walk->left;
     ptrdiff_t offsets[BCEL_OPERANDS] = { 0 };
     for (int d = walk->kept - 1; d >= 0; --d) {
         int wraps = ++walk->index[d] == walk->shape[d];
         ptrdiff_t steps = wraps ? 1 - (ptrdiff_t)walk->shape[d] : 1;
         for (int i = 0; i < BCEL_OPERANDS; ++i) offsets[i] += steps * walk->strides[i][d];
-        walk->out += steps * walk->out_strides[d];
+        if (walk->out) walk->out += steps * walk->out_strides[d];
         if (!wraps) break;
         walk->index[d] = 0;
     }
     if (walk->left) bcel_plan_move(plan, offsets);
+}
+
+static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
+{
+    write_value(walk->out, walk->out_dtype, walk->out_swapped, value);
+    kept_walk_move(walk, plan);
 }
 
 static bcel_pair reduced(bcel_reduction reduction, const bcel_plan *plan, const bcel_totals *totals)
@@ -337,7 +349,8 @@ bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *cal
     kept_walk walk;
     bcel_plan plan;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
-    bcel_status status = kept_walk_init(&walk, kept, call, output);
+    bcel_status status = kept_walk_init(&walk, kept, call);
+    if (status == BCEL_OK) status = kept_walk_output(&walk, output);
     if (status != BCEL_OK) return status;
     status = bcel_plan_init(&plan, call, kept, BCEL_ORDER_C, NULL, 0, 1);
     if (status != BCEL_OK) return status;
@@ -379,7 +392,8 @@ static bcel_status sum_grad(bcel_function function, int kept, const bcel_call *c
 {
     kept_walk walk;
     bcel_plan plan;
-    bcel_status status = kept_walk_init(&walk, kept, call, output);
+    bcel_status status = kept_walk_init(&walk, kept, call);
+    if (status == BCEL_OK) status = kept_walk_output(&walk, output);
     if (status != BCEL_OK) return status;
     bcel_pass pass = pass_for_grad(function, 1, call->label_smoothing);
     status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
@@ -478,13 +492,38 @@ static bcel_status run_blocks(bcel_accumulator *accumulator, const bcel_pass *pa
     return status;
 }
 
-bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
-                            size_t last_block)
+static bcel_pass pass_for_accumulation(void)
 {
     bcel_pass pass = pass_for(BCEL_TASK_SUM, 0);
     pass.sums_weights = 1;
     pass.sums_positives = 1;
+    return pass;
+}
+
+bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
+                            size_t last_block)
+{
+    bcel_pass pass = pass_for_accumulation();
     return run_blocks(accumulator, &pass, call, NULL, first_block, last_block);
+}
+
+bcel_status bcel_accumulate_each(bcel_accumulator *accumulators, int kept, const bcel_call *call)
+{
+    kept_walk walk;
+    bcel_plan plan;
+    bcel_pass pass = pass_for_accumulation();
+    bcel_status status = kept_walk_init(&walk, kept, call);
+    if (status != BCEL_OK) return status;
+    status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
+    for (; status == BCEL_OK && walk.left; ++accumulators) {
+        bcel_totals totals;
+        bcel_totals_init(&totals);
+        status = run_all(&plan, &pass, &totals);
+        if (status != BCEL_OK) break;
+        add_totals(accumulators, &plan, &pass, &totals);
+        kept_walk_move(&walk, &plan);
+    }
+    return status;
 }
 
 void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other)
@@ -509,6 +548,13 @@ bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_re
     if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
     bcel_scaled by = accumulated_divisor(reduction, accumulator);
     write_value(output->data, output->dtype, output->swapped, bcel_divide(bcel_exact_value(&accumulator->loss), by));
+    return BCEL_OK;
+}
+
+bcel_status bcel_exact_result(const bcel_exact *sum, const bcel_output *output)
+{
+    if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    write_value(output->data, output->dtype, output->swapped, bcel_unscaled(bcel_exact_value(sum)));
     return BCEL_OK;
 }
 

@@ -242,8 +242,9 @@ BCEL_API bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_
 
 /* An exact sum of doubles: a fixed-point number that covers their whole range, and 512 bits below it for sums of
  * what is too small for one, so that adding and merging is associative and no order changes the result. */
+#define BCEL_LIMBS 84
 typedef struct bcel_exact {
-    int64_t limb[84];
+    int64_t limb[BCEL_LIMBS]; /* 32 bits each, not yet carried over; the lowest bit of the first is 2^-1586 */
     uint32_t pending;  /* additions since carries were last propagated */
     uint32_t specials; /* infinities and NaN seen */
 } bcel_exact;
@@ -268,6 +269,11 @@ BCEL_API void bcel_accumulator_init(bcel_accumulator *accumulator);
 BCEL_API bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call, size_t first_block,
                                      size_t last_block);
 
+/* Adds to accumulators[i] the elements that have the i-th index, in C order, of the first `kept` dimensions: one sum
+ * for each class, say. On an error some of the accumulators may have been added to: give it fresh ones, and merge them.
+ * Threads: each with accumulators of its own. */
+BCEL_API bcel_status bcel_accumulate_each(bcel_accumulator *accumulators, int kept, const bcel_call *call);
+
 /* Adds what `other` holds, which stays as it is. No order of merging changes a bit of a result.
  * Threads: any, as long as none merges into either. */
 BCEL_API void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other);
@@ -276,6 +282,10 @@ BCEL_API void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_a
  * Threads: any, as long as none adds to the accumulator. */
 BCEL_API bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_reduction reduction,
                                              const bcel_output *output);
+
+/* One of the three sums of an accumulator, rounded once to the dtype of output.
+ * Threads: any, as long as none adds to the sum. */
+BCEL_API bcel_status bcel_exact_result(const bcel_exact *sum, const bcel_output *output);
 
 /* ---- threads ----------------------------------------------------------------------------------- */
 

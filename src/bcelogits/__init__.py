@@ -5,10 +5,12 @@ from bcelogits._derivatives import grad_and_hess, value_and_grad
 from bcelogits._functions import balanced_pos_weight, log_sigmoid, sigmoid, softplus
 from bcelogits._info import active_isa, get_include, show_config, supported_isas
 from bcelogits._loss import BCEWithLogitsLoss, binary_cross_entropy_with_logits
+from bcelogits._running import RunningLoss
 from bcelogits._threads import get_num_threads, set_num_threads
 
 __all__ = [
     "BCEWithLogitsLoss",
+    "RunningLoss",
     "__version__",
     "active_isa",
     "balanced_pos_weight",

@@ -270,6 +270,17 @@ def normalize_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
     return normalize_axis_tuple(axis, ndim, argname="axis")
 
 
+def split_axes(
+    shape: tuple[int, ...], axis: int | tuple[int, ...] | None
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the shape of a reduction, and the order of axes that puts those it reduces last."""
+    if axis is None:
+        return (), None
+    reduced = normalize_axes(axis, len(shape))
+    kept = [d for d in range(len(shape)) if d not in reduced]
+    return tuple(shape[d] for d in kept), (*kept, *sorted(reduced))
+
+
 # --- out -------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ They are apart from _core.pxd so that a module that cimports bcelogits needs no 
 """
 
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
 cdef extern from "bcelogits.h" nogil:
@@ -102,13 +102,29 @@ cdef extern from "bcelogits.h" nogil:
     bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call,
                               const bcel_output *output)
 
+    enum:
+        BCEL_LIMBS
+
+    ctypedef struct bcel_exact:
+        int64_t limb[1]
+        uint32_t pending
+        uint32_t specials
+
     ctypedef struct bcel_accumulator:
-        pass
+        bcel_exact loss
+        bcel_exact weight
+        bcel_exact positive
+        uint64_t count
 
     void bcel_accumulator_init(bcel_accumulator *accumulator)
+    bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call,
+                                size_t first_block, size_t last_block)
+    bcel_status bcel_accumulate_each(bcel_accumulator *accumulators, int kept,
+                                     const bcel_call *call)
     void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other)
     bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator,
                                         bcel_reduction reduction, const bcel_output *output)
+    bcel_status bcel_exact_result(const bcel_exact *sum, const bcel_output *output)
 
     bcel_status bcel_map_blocks(bcel_function function, const bcel_call *call,
                                 const bcel_output *outputs, size_t first_block, size_t last_block)

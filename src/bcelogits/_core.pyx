@@ -9,10 +9,11 @@ BCEWithLogitsLoss to the same C functions; the functions with a dtype in their n
 
 cimport cython
 cimport numpy as cnp
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport Py_INCREF
 from libc.math cimport isfinite
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport SIZE_MAX, int64_t
+from libc.stdint cimport SIZE_MAX, int64_t, uint32_t
 
 from bcelogits._clib cimport *
 
@@ -285,25 +286,120 @@ cdef tuple unravel(size_t i, tuple shape):
     return tuple(reversed(index))
 
 
+cdef enum Sum:
+    LOSS_SUM
+    WEIGHT_SUM
+    POSITIVE_SUM
+    SUMS
+    RESULT  # of a reduction
+
+
 @cython.final
 @cython.auto_pickle(False)
 cdef class Accumulator:
-    """What some blocks of a reduction add up to. Each thread has its own."""
+    """What some elements add up to, or each of `size` parts of them. Each thread has its own."""
 
-    cdef bcel_accumulator sums
+    cdef bcel_accumulator *sums
+    cdef readonly Py_ssize_t size
 
-    def __init__(self):
-        bcel_accumulator_init(&self.sums)
+    def __cinit__(self, Py_ssize_t size=1):
+        cdef Py_ssize_t i
+        self.sums = <bcel_accumulator *>PyMem_Calloc(max(size, 1), sizeof(bcel_accumulator))
+        if self.sums == NULL:
+            raise MemoryError
+        self.size = size
+        for i in range(size):
+            bcel_accumulator_init(&self.sums[i])
+
+    def __dealloc__(self):
+        PyMem_Free(self.sums)
 
     def merge(self, Accumulator other not None):
-        """Add what the blocks of another add up to."""
-        bcel_accumulator_merge(&self.sums, &other.sums)
+        """Add what another of the same size has."""
+        cdef Py_ssize_t i
+        if other.size != self.size:
+            raise ValueError(f"accumulators of sizes {self.size} and {other.size}")
+        for i in range(self.size):
+            bcel_accumulator_merge(&self.sums[i], &other.sums[i])
 
     def result(self, bcel_reduction reduction, cnp.ndarray out not None):
         """Write the value of the reduction to an array of no dimensions."""
         cdef bcel_output output
         set_output(&output, out)
-        check_status(bcel_accumulator_result(&self.sums, reduction, &output))
+        check_status(bcel_accumulator_result(self.sums, reduction, &output))
+
+    def results(self, bcel_reduction reduction):
+        """Values of the reduction, in float64."""
+        return self.doubles(reduction, RESULT)
+
+    def weights(self):
+        """Sums of weights."""
+        return self.doubles(BCEL_SUM, WEIGHT_SUM)
+
+    def positives(self):
+        """Sums of weights times targets."""
+        return self.doubles(BCEL_SUM, POSITIVE_SUM)
+
+    cdef cnp.ndarray doubles(self, bcel_reduction reduction, Sum which):
+        cdef cnp.ndarray values = np.empty(self.size)
+        cdef bcel_output output
+        cdef Py_ssize_t i
+        set_output(&output, values)
+        output.strides = NULL
+        for i in range(self.size):
+            output.data = <double *>cnp.PyArray_DATA(values) + i
+            if which == RESULT:
+                check_status(bcel_accumulator_result(&self.sums[i], reduction, &output))
+            else:
+                check_status(bcel_exact_result(exact_of(&self.sums[i], which), &output))
+        return values
+
+    def counts(self):
+        """Numbers of counted elements."""
+        return np.array([self.sums[i].count for i in range(self.size)], np.int64)
+
+    def state(self):
+        """All there is to know, as integers: for each part its count, and for each sum its value
+        in units of the smallest number that can be added, and the infinities and NaN seen."""
+        parts = []
+        for i in range(self.size):
+            sums = [exact_state(exact_of(&self.sums[i], which)) for which in range(SUMS)]
+            parts.append((self.sums[i].count, sums))
+        return parts
+
+    @staticmethod
+    def from_state(list parts not None):
+        """The opposite of `state`."""
+        cdef Accumulator new = Accumulator(len(parts))
+        for i, (count, sums) in enumerate(parts):
+            new.sums[i].count = count
+            for which in range(SUMS):
+                value, specials = sums[which]
+                set_exact(exact_of(&new.sums[i], which), value, specials)
+        return new
+
+
+cdef bcel_exact *exact_of(bcel_accumulator *sums, int which) noexcept:
+    if which == LOSS_SUM:
+        return &sums.loss
+    return &sums.weight if which == WEIGHT_SUM else &sums.positive
+
+
+cdef tuple exact_state(const bcel_exact *sum):
+    value = 0
+    for i in reversed(range(BCEL_LIMBS)):
+        value = (value << 32) + sum.limb[i]
+    return value, sum.specials
+
+
+cdef int set_exact(bcel_exact *sum, value, uint32_t specials) except -1:
+    for i in range(BCEL_LIMBS - 1):
+        sum.limb[i] = value & 0xFFFFFFFF
+        value >>= 32
+    sum.limb[BCEL_LIMBS - 1] = value
+    sum.pending = 1
+    sum.specials = specials
+    return 0
 
 
 cdef int check_status(bcel_status status) except -1:
@@ -540,8 +636,28 @@ cdef class Call:
         cdef bcel_status status
         cdef PyThreadState *state = release_gil(self.frame.n)
         status = bcel_reduce_blocks(
-            &sums.sums, reduction, &self.frame.call, first_block, last_block
+            sums.sums, reduction, &self.frame.call, first_block, last_block
         )
+        acquire_gil(state)
+        self.succeed(status)
+
+    def accumulate_blocks(
+        self, Accumulator sums not None, size_t first_block=0, size_t last_block=SIZE_MAX
+    ):
+        """Add blocks to the only part of an accumulator."""
+        cdef bcel_status status
+        cdef PyThreadState *state = release_gil(self.frame.n)
+        status = bcel_accumulate(sums.sums, &self.frame.call, first_block, last_block)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def accumulate_each(self, Accumulator sums not None, int kept, tuple order not None):
+        """Add to each part what has its index of the first `kept` axes of `order`."""
+        cdef Frame room
+        cdef const bcel_call *call = self.arranged(&room, order)
+        cdef bcel_status status
+        cdef PyThreadState *state = release_gil(self.frame.n)
+        status = bcel_accumulate_each(sums.sums, kept, call)
         acquire_gil(state)
         self.succeed(status)
 
@@ -560,7 +676,7 @@ cdef class Call:
         set_output(&output, grad)
         state = release_gil(self.frame.n)
         status = bcel_count_blocks(
-            &counted.sums, reduction, &self.frame.call, &output, first_block, last_block
+            counted.sums, reduction, &self.frame.call, &output, first_block, last_block
         )
         acquire_gil(state)
         self.succeed(status)
@@ -582,7 +698,7 @@ cdef class Call:
         set_output(&output, grad)
         state = release_gil(self.frame.n)
         status = bcel_value_and_grad_blocks(
-            &sums.sums, reduction, scale, &counted.sums, &self.frame.call, &output,
+            sums.sums, reduction, scale, counted.sums, &self.frame.call, &output,
             first_block, last_block,
         )
         acquire_gil(state)

@@ -15,7 +15,7 @@ from bcelogits._arrays import (
     as_label_smoothing,
     as_pos_weight,
     as_weight,
-    normalize_axes,
+    split_axes,
 )
 from bcelogits._core import REDUCTIONS
 from bcelogits._derivatives import compute_grad_and_hess, compute_value_and_grad
@@ -175,7 +175,7 @@ def _reduce_loss(
     out: Any = None,
 ) -> Any:
     """Sum or average the loss over the axes."""
-    shape, order = _split(arguments.input.shape, axis)
+    shape, order = split_axes(arguments.input.shape, axis)
     result = Result(
         "out",
         out,
@@ -188,17 +188,6 @@ def _reduce_loss(
     _parallel.reduce(arguments.call(), REDUCTIONS[reduction], threads, result.array, order)
     warn_of_empty_means(arguments, reduction, result.array, axis)
     return result.get()
-
-
-def _split(
-    shape: tuple[int, ...], axis: int | tuple[int, ...] | None
-) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Return the shape of a reduction, and the order of axes that puts those it reduces last."""
-    if axis is None:
-        return (), None
-    reduced = normalize_axes(axis, len(shape))
-    kept = [d for d in range(len(shape)) if d not in reduced]
-    return tuple(shape[d] for d in kept), (*kept, *sorted(reduced))
 
 
 class BCEWithLogitsLoss(_core.Loss):

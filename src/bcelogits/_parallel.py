@@ -92,6 +92,27 @@ def reduce(
         _reduce_axes(call, reduction, _threads_for(call.size, threads), out, order)
 
 
+def accumulate(
+    call: Call, threads: int, sums: Accumulator, kept: int, order: tuple[int, ...] | None
+) -> None:
+    """Add everything to `sums`, or to each of its parts what has its index of the kept axes."""
+    if kept and order is not None:
+        call.accumulate_each(sums, kept, order)
+        return
+    if not is_cut(call.size, threads):
+        call.accumulate_blocks(sums)
+        return
+    threads = _threads_for(call.size, threads)
+
+    def work(pieces: Pieces) -> Accumulator:
+        part = Accumulator()
+        for first, last in pieces:
+            call.accumulate_blocks(part, first, last)
+        return part
+
+    sums.merge(_merged(share(_runs_of_blocks(call.size, threads), threads, work)))
+
+
 def _merged(parts: list[Accumulator]) -> Accumulator:
     merged, *others = parts
     for other in others:

@@ -200,6 +200,9 @@ static void check_columns(size_t rows, size_t columns, bcel_dtype dtype, const v
     call.shape = shape;
     call.input.strides = call.target.strides = strides;
     CHECK(bcel_reduce(BCEL_MEAN, 1, &call, &all_out) == BCEL_OK);
+    bcel_accumulator each[21];
+    for (size_t c = 0; c < columns; ++c) bcel_accumulator_init(&each[c]);
+    CHECK(bcel_accumulate_each(each, 1, &call) == BCEL_OK);
     one.input = packed(column, dtype);
     one.target = packed((char *)column + rows * size, dtype);
     for (size_t c = 0; c < columns; ++c) {
@@ -212,6 +215,12 @@ static void check_columns(size_t rows, size_t columns, bcel_dtype dtype, const v
                                            : *(double *)(void *)sum != *(double *)(void *)sum;
         if (!is_nan && memcmp(sum, sums + c * size, size) != 0)
             test_fail("%s, column %zu of (%zu, %zu)", name_of_dtype(dtype), c, rows, columns);
+        CHECK(bcel_accumulator_result(&each[c], BCEL_MEAN, &one_out) == BCEL_OK);
+        if (!is_nan && memcmp(sum, sums + c * size, size) != 0)
+            test_fail("%s, accumulated column %zu of (%zu, %zu)", name_of_dtype(dtype), c, rows, columns);
+        double weight;
+        bcel_output weight_out = output(&weight, BCEL_FLOAT64);
+        CHECK(bcel_exact_result(&each[c].weight, &weight_out) == BCEL_OK && weight == (double)rows);
     }
 }
 

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from bcelogits._entropy import entropy
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -53,7 +55,7 @@ class Summary:
         The entropy is the mean loss of always predicting the base rate. Source: X. He et al.,
         Practical Lessons from Predicting Clicks on Ads at Facebook, ADKDD 2014, section 2.
         """
-        return _ratio(self.mean_loss, _entropy(self.base_rate))
+        return _ratio(self.mean_loss, entropy(self.base_rate))
 
     @property
     def calibration(self) -> float:
@@ -64,9 +66,3 @@ class Summary:
 def _ratio(numerator: float, denominator: float) -> float:
     """Divide; by 0 there is no value, whatever the numerator."""
     return numerator / denominator if denominator else math.nan
-
-
-def _entropy(rate: float) -> float:
-    if not 0 < rate < 1:
-        return 0.0 if rate in (0, 1) else math.nan
-    return -(rate * math.log(rate) + (1 - rate) * math.log1p(-rate))
