@@ -1,7 +1,7 @@
-"""Find instructions that not every processor of an architecture has, where nothing has asked for them.
+"""Find instructions that not every processor of an architecture has, outside the units for them.
 
-The units named in UNITS are the instruction sets that the dispatcher chooses among; anything else in
-the library runs on every processor. The linker's symbol table says which unit a function came from.
+The dispatcher calls the units named in UNITS once it has asked the processor; anything else runs on
+every processor. The linker's symbol table says which unit a function came from.
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ LATER = {
 ASKS = {("bcel_cpu_features", "system")}
 
 # AVX2 does not bring them, and cpu.c does not ask.
-BIT_MANIPULATION = re.compile(
-    r"(andn|bextr|bls\w+|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx)[lq]?$"
-)
+BIT_MANIPULATION = re.compile(r"(andn|bextr|bls\w+|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx)[lq]?$")
 
 LINE = re.compile(r"^ *([0-9a-f]+): ((?:[0-9a-f]{2} )+) *\t?(\S+)|^ *([0-9a-f]+): +\t(\S+)")
 SHOWN = 5
@@ -77,11 +75,11 @@ def encoding(code: bytes, mnemonic: str) -> str:
 
 
 def units(file: Path) -> tuple[list[int], list[tuple[int, str, str]]]:
-    """Return the addresses at which functions begin, and for each its end, its unit and its name."""
+    """Return where functions begin, and for each its end, its unit and its name."""
     with file.open("rb") as stream:
         table = ELFFile(stream).get_section_by_name(".symtab")
         if table is None:
-            raise ValueError(f"{file.name} is stripped: nothing tells where its instructions are from")
+            raise ValueError(f"{file.name} is stripped: nothing tells its units apart")
         functions, unit = {}, ""
         for symbol in table.iter_symbols():
             if symbol["st_info"]["type"] == "STT_FILE":

@@ -1,13 +1,13 @@
-"""Build everything that a release consists of, check it, run what can be run here, and say what was seen.
+"""Build what a release consists of, check it, run what can be run here, and say what was seen.
 
 Usage
 -----
-    python wheels/build.py              # all of it, into dist/; writes the table of wheels/README.md
-    python wheels/build.py --only native    # the sdist and the wheel of this machine; prints the table alone
+    python wheels/build.py                  # all, into dist/; writes the table of wheels/README.md
+    python wheels/build.py --only native    # the sdist and this machine's wheel; prints the table
 
-No container is needed. The wheel of this machine comes from the sdist, without an index; zig compiles
-for the other platforms, with the headers of this interpreter, whose 64-bit layout is theirs. What needs
-a tool that is not there is listed as not done, with the reason.
+No container is needed. The wheel of this machine comes from the sdist, without an index. zig
+compiles for the other platforms, with the headers of this interpreter, which are the same for every
+64-bit Linux. What needs a tool that is not there is listed as not done, with the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ TARGETS = (
     Target("musllinux-aarch64", "aarch64", "musl"),
 )
 
-# The C library alone, for systems whose Python's headers are not here: target of zig, name of the file.
+# The C library alone, for systems whose Python is not here: target of zig, name of the file.
 LIBRARIES = {
     "windows-x64": ("x86_64-windows-gnu", "bcelogits.dll"),
     "windows-arm64": ("aarch64-windows-gnu", "bcelogits.dll"),
@@ -93,7 +92,7 @@ class Row:
 # ---- commands ------------------------------------------------------------------------------------
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A command failed, or a check did: the log says more."""
 
 
@@ -116,7 +115,9 @@ def run(command: Sequence[str | Path], log: str, **environment: str) -> str:
         stream.write(f"$ {shlex.join(map(str, command))}\n{process.stdout}\n")
     if process.returncode:
         print(*process.stdout.splitlines()[-30:], sep="\n", file=sys.stderr)
-        raise Failed(f"{command[0]} ended with {process.returncode}; see {file.relative_to(ROOT)}")
+        raise FailedError(
+            f"{command[0]} ended with {process.returncode}; see {file.relative_to(ROOT)}"
+        )
     return process.stdout
 
 
@@ -154,7 +155,7 @@ def checked(file: Path) -> str:
     for problem in problems:
         print(f"     {file.name}: {problem}", file=sys.stderr)
     if problems:
-        raise Failed(f"{file.name} is not as it should be")
+        raise FailedError(f"{file.name} is not as it should be")
     return f"ok, {file.stat().st_size / 1000:.0f} kB"
 
 
@@ -164,14 +165,16 @@ def counts(output: str) -> str:
     return ", ".join(re.findall(r"\d+ (?:passed|failed|skipped|deselected|error\w*)", last))
 
 
-# ---- sdist and the wheel of this machine -----------------------------------------------------------
+# ---- sdist and the wheel of this machine ---------------------------------------------------------
 
 
 def build_sdist() -> tuple[Path, Row]:
     say("sdist")
     run([sys.executable, "-m", "build", "--sdist", "--outdir", DIST], "sdist")
     sdist = only("*.tar.gz", DIST)
-    return sdist, Row(f"`{sdist.name}`", "build", checked(sdist), "builds without an index: next row")
+    return sdist, Row(
+        f"`{sdist.name}`", "build", checked(sdist), "builds without an index: next row"
+    )
 
 
 def build_native(sdist: Path) -> Path:
@@ -179,7 +182,10 @@ def build_native(sdist: Path) -> Path:
     say("wheel of this machine, from the sdist")
     house, raw = WORK / "house", WORK / "native"
     shutil.rmtree(raw, ignore_errors=True)
-    run([sys.executable, "-m", "pip", "download", "-q", "-d", house, *requirements("build")], "native")
+    run(
+        [sys.executable, "-m", "pip", "download", "-q", "-d", house, *requirements("build")],
+        "native",
+    )
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house), "PIP_CONFIG_FILE": os.devnull}
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", raw, sdist]
     run([*cut_off(), *pip], "native", **offline)
@@ -216,14 +222,17 @@ def test_native(wheel: Path, tests: Sequence[str]) -> str:
     alone = {"PATH": str(venv / "bin"), "CI": "true"}
     for tool in ("cc", "gcc", "clang", "c++"):
         if shutil.which(tool, path=alone["PATH"]):
-            raise Failed(f"there is a compiler, {tool}")
+            raise FailedError(f"there is a compiler, {tool}")
     pip = [python, "-m", "pip", "install", "-q", "--only-binary", ":all:"]
     run([*pip, f"bcelogits[test,cli] @ {wheel.as_uri()}"], "test-native", **alone)
-    output = run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], "test-native", **alone)
-    return f"{counts(output)}: {'tests/' if not tests else ' '.join(tests)} without a compiler, on this machine"
+    output = run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], "test-native", **alone
+    )
+    which = f"{len(tests)} files of the suite" if tests else "the whole suite"
+    return f"{counts(output)}: {which}, on this machine, without a compiler"
 
 
-# ---- other platforms, by zig -----------------------------------------------------------------------
+# ---- other platforms, by zig ---------------------------------------------------------------------
 
 
 def build_cross(target: Target, sdist: Path) -> Path:
@@ -231,10 +240,10 @@ def build_cross(target: Target, sdist: Path) -> Path:
     folder = WORK / target.name
     shutil.rmtree(folder, ignore_errors=True)
     compiler = shlex.join(zig("cc", "-target", target.zig))
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
     shutil.unpack_archive(sdist, folder / "source", filter="data")
     run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder]
-        + list(map(str, (folder / "source").iterdir())),
+        [*build, "--outdir", folder, only("*", folder / "source")],
         target.name,
         CC=compiler,
         LDSHARED=f"{compiler} -shared",
@@ -250,15 +259,14 @@ def build_cross(target: Target, sdist: Path) -> Path:
 def install_for(wheel: Path, target: Target, folder: Path) -> None:
     """Put a wheel and what its tests need into a folder, for another platform's Python."""
     shutil.rmtree(folder, ignore_errors=True)
-    tags = {"gnu": ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17"), "musl": ("musllinux_1_2",)}
+    tags = {
+        "gnu": ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17"),
+        "musl": ("musllinux_1_2",),
+    }
     platforms = [f"--platform={tag}_{target.machine}" for tag in tags[target.libc]]
-    # The musl platforms lack ml_dtypes; pytest.importorskip says so.
-    needed = [r for r in requirements("run", "test") if target.libc == "gnu" or "ml_dtypes" not in r]
-    run(
-        [sys.executable, "-m", "pip", "install", "-q", "--only-binary=:all:", "--target", folder]
-        + [*platforms, "--implementation=cp", f"--python-version={VERSION}", *needed, wheel],
-        f"test-{target.name}",
-    )
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--only-binary=:all:", "--target", folder]
+    python = ["--implementation=cp", f"--python-version={VERSION}", *platforms]
+    run([*pip, *python, *requirements("run", "test"), wheel], f"test-{target.name}")
 
 
 def test_emulated(wheel: Path, target: Target) -> str:
@@ -281,12 +289,23 @@ def test_emulated(wheel: Path, target: Target) -> str:
     python.chmod(0o755)
     (site / "sitecustomize.py").write_text(f"import sys\n\nsys.executable = {str(python)!r}\n")
     output = run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "sample", f"--sample={SAMPLE}"],
+        [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "sample",
+            f"--sample={SAMPLE}",
+        ],
         f"test-{target.name}",
         PYTHONPATH=f"{site}:{ROOT / 'wheels'}",
         CI="true",
     )
-    return f"{counts(output)}: 1 test in {SAMPLE}, on Debian's Python {VERSION} under qemu (Cortex-A53)"
+    where = f"on Debian's Python {VERSION} under qemu, as a Cortex-A53"
+    return f"{counts(output)}: 1 test in {SAMPLE}, {where}"
 
 
 def test_cross(wheel: Path, target: Target) -> str:
@@ -295,7 +314,7 @@ def test_cross(wheel: Path, target: Target) -> str:
     return "no: only compiled, for there is no Python with musl here"
 
 
-# ---- the C library ---------------------------------------------------------------------------------
+# ---- the C library -------------------------------------------------------------------------------
 
 
 def build_library(name: str) -> Path:
@@ -319,13 +338,22 @@ def test_library(name: str) -> str:
     if not Path(wine).exists():
         return "no: there is no wine64"
     say("C tests for windows-x64, under wine")
-    make = ["make", "-C", "tests/c", "wine", "SAMPLE=50", f"ZIG={shlex.join(zig())}", f"WINE={wine}"]
+    make = [
+        "make",
+        "-C",
+        "tests/c",
+        "wine",
+        "SAMPLE=50",
+        f"ZIG={shlex.join(zig())}",
+        f"WINE={wine}",
+    ]
     output = run(make, "test-wine")
     passed, failed, skipped = re.findall(r"(\d+) passed, (\d+) failed, (\d+) skipped", output)[-1]
-    return f"{passed} passed, {failed} failed, {skipped} skipped: C tests of the same sources, sampled, under wine"
+    result = f"{passed} passed, {failed} failed, {skipped} skipped"
+    return f"{result}: the C suite of the same sources, sampled, under wine"
 
 
-# ---- the table -------------------------------------------------------------------------------------
+# ---- the table -----------------------------------------------------------------------------------
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -335,7 +363,12 @@ def table(rows: Iterable[Row]) -> str:
     if has("ziglang"):
         version = subprocess.run(zig("version"), capture_output=True, text=True, check=True)
         described += f" and zig {version.stdout.strip()}"
-    head = [f"{described}.", "", "| what | built by | checked | tested |", "| --- | --- | --- | --- |"]
+    head = [
+        f"{described}.",
+        "",
+        "| what | built by | checked | tested |",
+        "| --- | --- | --- | --- |",
+    ]
     return "\n".join([*head, *map(str, rows)]) + "\n"
 
 
@@ -372,9 +405,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def attempt(name: str, built: str, build, test) -> None:
         try:
             file = build()
-            found = checked(file) if file.suffix == ".whl" else f"linked, {file.stat().st_size // 1000} kB"
+            found = (
+                checked(file)
+                if file.suffix == ".whl"
+                else f"linked, {file.stat().st_size // 1000} kB"
+            )
             rows.append(Row(f"`{file.relative_to(DIST)}`", built, found, test(file)))
-        except Failed as error:
+        except FailedError as error:
             failed.append(f"{name}: {error}")
             rows.append(Row(name, built, "**failed**", ""))
 

@@ -6,15 +6,16 @@ Usage
 
 A wheel is held to these, and every violation is printed:
 
-- the tags of its name, of its metadata and of its extension module agree, and are those of a platform
-  that an index accepts, not of the machine that built it;
-- it holds the files of the package, the C header and the metadata, and nothing else, in less than 1.5 MB;
-- its extension module shows the function that Python looks for and no other symbol, and needs the C
-  library alone;
+- the tags of its name, of its metadata and of its extension module agree, and are those of a
+  platform that an index accepts, not of the machine that built it;
+- it holds the files of the package, the C header and the metadata, and nothing else, in less than
+  1.5 MB;
+- its extension module shows the function that Python looks for and no other symbol, and needs the
+  C library alone;
 - no instruction is later than the baseline outside the instruction-set units (`baseline.py`).
 
-The last two are for Linux: of other systems' wheels they are reported as not checked. Of an sdist, the
-files are compared with what git holds. Both have their metadata checked by `twine check --strict`.
+The last two are for Linux: of other systems' wheels they are reported as not checked. Of an sdist,
+the files are compared with what git holds. The metadata of both are checked by twine.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def check_wheel(file: Path) -> list[str]:
 
 
 def tracked() -> set[str]:
-    """Return the files that git holds, but for those about git itself; empty outside a repository."""
+    """Return the files that git holds, but for those about git itself; none without git."""
     if shutil.which("git") is None:
         return set()
     git = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)

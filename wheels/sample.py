@@ -1,4 +1,4 @@
-"""A plugin of pytest that keeps one test in n: where every instruction is emulated, all would take days."""
+"""A plugin of pytest that keeps one test in n, for processors that are emulated and slow."""
 
 from __future__ import annotations
 
