@@ -137,8 +137,8 @@ FREETHREADED := build/freethreaded
 $(FREETHREADED)/python/bin/python3:
 	sh wheels/build_python.sh $(FREETHREADED) trixie python3.13 --disable-gil
 
-test-freethreaded: $(FREETHREADED)/python/bin/python3 ## run the Python tests on a Python without a GIL, which Debian's source makes
-	sh wheels/test_on.sh $(FREETHREADED)/python/bin/python3 $(FREETHREADED)/venv $(PYTEST_ARGS)
+test-freethreaded: $(FREETHREADED)/python/bin/python3 | $(PY) ## run the Python tests on a Python without a GIL, which Debian's source makes
+	PIP="$(PIP)" sh wheels/test_on.sh $(FREETHREADED)/python/bin/python3 $(FREETHREADED)/venv $(PYTEST_ARGS)
 
 test-trixie: $(STAMPS)/build ## the same on Python 3.13 of Debian trixie, in a chroot: needs root and debootstrap
 	sh wheels/trixie.sh $(PY) build/trixie $(PYTEST_ARGS)

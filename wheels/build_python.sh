@@ -3,7 +3,7 @@
 #
 #   build_python.sh FOLDER SUITE SOURCE [OPTION...]    build/freethreaded trixie python3.13 --disable-gil
 #
-# It is installed into FOLDER/python, once; the options go to configure. Needs a Debian with dpkg-dev, gcc, make,
+# It is installed into FOLDER/python, once, without pip; the options go to configure. Needs a Debian with dpkg-dev, gcc, make,
 # libffi-dev, libssl-dev and zlib1g-dev. Environment: JOBS, and MIRROR, another mirror of Debian.
 set -eu
 . "$(dirname "$0")/apt.sh"
@@ -24,7 +24,7 @@ use_apt "$folder/apt" deb-src "$suite" "$(dpkg --print-architecture)"
 rm -rf "$folder/source"
 (cd "$folder/apt" && own_apt source --download-only "$source" && dpkg-source --no-check -x ./*.dsc "$folder/source")
 cd "$folder/source"
-./configure -q --disable-test-modules --with-ensurepip=install --prefix="$folder/python" "$@"
+./configure -q --disable-test-modules --without-ensurepip --prefix="$folder/python" "$@"
 make -s -j"$JOBS"
 make -s install
 rm -rf "$folder/source" "$folder/apt"
