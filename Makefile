@@ -140,7 +140,7 @@ $(FREETHREADED)/python/bin/python3:
 test-freethreaded: $(FREETHREADED)/python/bin/python3 | $(PY) ## run the Python tests on a Python without a GIL, which Debian's source makes
 	PIP="$(PIP)" sh wheels/test_on.sh $(FREETHREADED)/python/bin/python3 $(FREETHREADED)/venv $(PYTEST_ARGS)
 
-test-trixie: $(STAMPS)/build ## the same on Python 3.13 of Debian trixie, in a chroot: needs root and debootstrap
+test-trixie: $(STAMPS)/build $(STAMPS)/wheels ## the same on Python 3.13 of Debian trixie, in a chroot: needs root and debootstrap
 	sh wheels/trixie.sh $(PY) build/trixie $(PYTEST_ARGS)
 
 lint: lint-c lint-python lint-msvc lint-workflows ## check style, types, C warnings, MSVC's dialect and workflows

@@ -3,12 +3,16 @@
 #
 #   use_apt FOLDER TYPE SUITE ARCHITECTURE    TYPE is deb or deb-src; then call own_apt as apt-get
 
-use_apt() {
+# MIRROR, if it is not set, is the mirror of Debian that this machine has.
+know_mirror() {
     command -v apt-get > /dev/null || { echo "this needs a Debian: there is no apt-get" >&2; exit 1; }
-    # The mirror of Debian that this machine has.
     : "${MIRROR:=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' 'Label: Debian' |
         head -n 1)}"
     [ "$MIRROR" ] || { echo "no mirror of Debian is known here: apt-get update, or set MIRROR" >&2; exit 1; }
+}
+
+use_apt() {
+    know_mirror
     apt_folder=$1 apt_architecture=$4
     rm -rf "$1"
     mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
