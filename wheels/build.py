@@ -36,7 +36,7 @@ BEGIN, END = "<!-- table: make wheels -->\n", "<!-- end of table -->\n"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 CPYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}  # of Debian, by the Python it has
-SAMPLE = 12  # one test in so many is run where a processor is emulated
+SAMPLE = 40  # one test in so many is run where a processor is emulated
 
 
 @dataclass(frozen=True)
@@ -101,24 +101,26 @@ def run(command: Sequence[str | Path], log: str, **environment: str) -> str:
     WORK.mkdir(parents=True, exist_ok=True)
     file = WORK / f"{log}.log"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.run(
-        list(map(str, command)),
-        cwd=ROOT,
-        env=os.environ | {"PATH": path} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(f"$ {shlex.join(map(str, command))}\n{process.stdout}\n")
+    with file.open("a+", encoding="utf-8", errors="replace") as stream:
+        stream.write(f"$ {shlex.join(map(str, command))}\n")
+        stream.flush()
+        start = stream.tell()
+        process = subprocess.run(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=os.environ | {"PATH": path} | environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        stream.seek(start)
+        output = stream.read()
     if process.returncode:
-        print(*process.stdout.splitlines()[-30:], sep="\n", file=sys.stderr)
+        print(*output.splitlines()[-30:], sep="\n", file=sys.stderr)
         raise FailedError(
             f"{command[0]} ended with {process.returncode}; see {file.relative_to(ROOT)}"
         )
-    return process.stdout
+    return output
 
 
 def say(what: str) -> None:

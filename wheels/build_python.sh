@@ -3,8 +3,9 @@
 #
 #   build_python.sh FOLDER SUITE SOURCE [OPTION...]    build/freethreaded trixie python3.13 --disable-gil
 #
-# It is installed into FOLDER/python, once, without pip; the options go to configure. Needs a Debian with dpkg-dev, gcc, make,
-# libffi-dev, libssl-dev and zlib1g-dev. Environment: JOBS, and MIRROR, another mirror of Debian.
+# It is installed into FOLDER/python, once, without pip; the options go to configure. The sources are CPython's own, for
+# Debian's patches move site-packages. Needs a Debian with dpkg-dev, gcc, make, libffi-dev, libssl-dev and zlib1g-dev.
+# Environment: JOBS, and MIRROR, another mirror of Debian.
 set -eu
 . "$(dirname "$0")/apt.sh"
 : "${JOBS:=2}"
@@ -22,7 +23,7 @@ folder=$(cd "$1" && pwd) suite=$2 source=$3
 shift 3
 use_apt "$folder/apt" deb-src "$suite" "$(dpkg --print-architecture)"
 rm -rf "$folder/source"
-(cd "$folder/apt" && own_apt source --download-only "$source" && dpkg-source --no-check -x ./*.dsc "$folder/source")
+(cd "$folder/apt" && own_apt source --download-only "$source" && dpkg-source --no-check --skip-patches -x ./*.dsc "$folder/source")
 cd "$folder/source"
 ./configure -q --disable-test-modules --without-ensurepip --prefix="$folder/python" "$@"
 make -s -j"$JOBS"

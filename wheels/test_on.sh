@@ -3,7 +3,7 @@
 #
 #   test_on.sh PYTHON VENV [ARGUMENT...]    the arguments go to pytest
 #
-# PIP in the environment is the pip to install with, which need not be that Python's: a Python of Debian's source has none.
+# PIP in the environment is the pip to install with: that of another Python, if this one has none.
 set -eu
 [ $# -ge 2 ] || { sed -n '4p' "$0" >&2; exit 2; }
 python=$1 venv=$2
