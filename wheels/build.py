@@ -55,11 +55,6 @@ class Target:
     def suffix(self) -> str:
         return f".cpython-{CPYTHON.removeprefix('cp')}-{self.machine}-linux-{self.libc}.so"
 
-    @property
-    def platform(self) -> str:
-        """Tag to ask for; None of glibc's, whose lowest is found from the symbols."""
-        return "auto" if self.libc == "gnu" else f"musllinux_1_2_{self.machine}"
-
 
 TARGETS = (
     Target("manylinux-aarch64", "aarch64", "gnu"),
@@ -191,7 +186,7 @@ def build_native(sdist: Path) -> Path:
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house), "PIP_CONFIG_FILE": os.devnull}
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", raw, sdist]
     run([*cut_off(), *pip], "native", **offline)
-    return repair(only("*.whl", raw), "auto")
+    return repair(only("*.whl", raw))
 
 
 def cut_off() -> list[str]:
@@ -204,11 +199,12 @@ def cut_off() -> list[str]:
     return alone if works else []
 
 
-def repair(wheel: Path, tag: str) -> Path:
+def repair(wheel: Path) -> Path:
+    """Give a wheel the tag of the oldest systems that it runs on, and put it into dist/."""
     repaired = WORK / "repaired"
     shutil.rmtree(repaired, ignore_errors=True)
     run(
-        ["auditwheel", "repair", "--only-plat", "--plat", tag, "-w", repaired, wheel],
+        ["auditwheel", "repair", "--only-plat", "--plat", "auto", "-w", repaired, wheel],
         f"repair-{wheel.stem}",
     )
     made = only("*.whl", repaired)
@@ -221,7 +217,11 @@ def test_native(wheel: Path, tests: Sequence[str]) -> str:
     venv = WORK / "venv"
     run([sys.executable, "-m", "venv", "--clear", "--upgrade-deps", venv], "test-native")
     python = venv / "bin" / "python"
-    alone = {"PATH": str(venv / "bin"), "CI": "true"}
+    tools = WORK / "tools"
+    tools.mkdir(exist_ok=True)
+    if not (tools / "sh").exists():  # some tests start one
+        (tools / "sh").symlink_to(shutil.which("sh"))
+    alone = {"PATH": f"{venv / 'bin'}{os.pathsep}{tools}", "CI": "true"}
     for tool in ("cc", "gcc", "clang", "c++"):
         if shutil.which(tool, path=alone["PATH"]):
             raise FailedError(f"there is a compiler, {tool}")
@@ -255,7 +255,7 @@ def build_cross(target: Target, sdist: Path) -> Path:
         _PYTHON_HOST_PLATFORM=f"linux-{target.machine}",
         SETUPTOOLS_EXT_SUFFIX=target.suffix,
     )
-    return repair(only("*.whl", folder), target.platform)
+    return repair(only("*.whl", folder))
 
 
 def install_for(wheel: Path, target: Target, folder: Path) -> None:

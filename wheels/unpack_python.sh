@@ -12,7 +12,7 @@ rm -rf "$3"
 mkdir -p "$3"
 folder=$(cd "$3" && pwd)
 use_apt "$folder/apt" deb "$2" "$1"
-own_apt install --download-only --no-install-recommends python3-minimal python3
+own_apt install --download-only --no-install-recommends python3 libstdc++6 # which every manylinux wheel may count on
 for package in "$folder"/apt/cache/archives/*.deb; do
     dpkg-deb -x "$package" "$folder"
 done
