@@ -53,7 +53,7 @@ requirements = $(PY) -c 'import sys, tomllib; \
            **tables["project"]["optional-dependencies"]}; \
   print(*lists[sys.argv[1]], sep="\n")' $(1)
 
-$(STAMPS)/build $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/docs: $(STAMPS)/%: pyproject.toml | $(PY)
+$(addprefix $(STAMPS)/,build cli test dev docs wheels cross): $(STAMPS)/%: pyproject.toml | $(PY)
 	@mkdir -p $(STAMPS)
 	@$(call requirements,$*) > $@.txt
 	$(PIP) install -q -r $@.txt
@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  wheels lint lint-python lint-c clean
+  wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -133,13 +133,25 @@ abi: ## write anew the binary interface of the C library, as the header has it
 plots: $(INSTALLED) $(STAMPS)/docs $(if $(PEERS),$(STAMPS)/peers) ## draw the errors beside other libraries, into docs/images/; PEERS=1 adds those of the tests
 	$(PY) tools/plot_accuracy.py
 
-wheels: $(STAMPS)/build ## build the sdist, and from it the wheel for this machine, into dist/
-	$(PIP) install -q build twine
-	rm -rf dist
-	$(PY) -m build
-	$(PY) -m twine check --strict dist/*
+wheels: $(STAMPS)/build $(STAMPS)/wheels $(STAMPS)/cross ## build all that can be built here into dist/, check it, test it, and list it in wheels/README.md
+	$(PY) wheels/build.py
 
-lint: lint-c lint-python ## check style, types and C warnings
+# The quick part of it, for .ci/run.
+CHECK_WHEEL_TESTS := $(addprefix tests/test_,cython.py free_threading.py info.py loss.py public_names.py)
+check-wheel: $(STAMPS)/build $(STAMPS)/wheels ## build and check the sdist and this machine's wheel, and run some tests on it
+	$(PY) wheels/build.py --only native --tests $(CHECK_WHEEL_TESTS)
+
+FREETHREADED := build/freethreaded
+$(FREETHREADED)/python/bin/python3:
+	sh wheels/build_python.sh $(FREETHREADED) trixie python3.13 --disable-gil
+
+test-freethreaded: $(FREETHREADED)/python/bin/python3 | $(PY) ## run the Python tests on a Python without a GIL, which Debian's source makes
+	PIP="$(PIP)" sh wheels/test_on.sh $(FREETHREADED)/python/bin/python3 $(FREETHREADED)/venv $(PYTEST_ARGS)
+
+test-trixie: $(STAMPS)/build $(STAMPS)/wheels ## the same on Python 3.13 of Debian trixie, in a chroot: needs root and debootstrap
+	sh wheels/trixie.sh $(PY) build/trixie $(PYTEST_ARGS)
+
+lint: lint-c lint-python lint-msvc lint-workflows ## check style, types, C warnings, MSVC's dialect and workflows
 
 lint-python: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/dev
 	$(PY) -m ruff check
@@ -155,6 +167,25 @@ lint-c:
 	@echo "bcelogits.h alone, as C99 and as C++11"
 	@echo '#include "bcelogits.h"' | $(CC) -std=c99 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c -
 	@echo '#include "bcelogits.h"' | $(CXX) -std=c++11 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c++ -
+
+# As clang for Windows sees it; as MSVC does, with its own intrinsics; and for Arm.
+CLANG_CL := clang --driver-mode=cl /c /W4 /WX /O2 /fp:precise -Xclang -ffreestanding -Icsrc/include -Itests/msvc
+MSVC_WAYS := --target=x86_64-pc-windows-msvc \
+  --target=x86_64-pc-windows-msvc!-Xclang!-U__clang__!/arch:AVX512 --target=aarch64-pc-windows-msvc
+
+lint-msvc: ## compile the C core as for Microsoft's compiler, if there is clang
+ifeq ($(shell command -v clang),)
+	@echo "skip lint-msvc: there is no clang here"
+else
+	@set -e; for way in $(MSVC_WAYS); do \
+	  way=$$(echo $$way | tr '!' ' '); echo "clang-cl $$way"; \
+	  for source in $(C_SOURCES); do $(CLANG_CL) $$way $$source /Fo/dev/null; done; \
+	done
+endif
+
+lint-workflows: $(STAMPS)/dev ## check the workflows: zizmor, and actionlint where it is installed
+	$(VENV)/bin/zizmor --offline --no-progress -q .github
+	@if command -v actionlint > /dev/null; then actionlint; else echo "skip actionlint: it is not here"; fi
 
 clean: ## remove what was built; .venv stays
 	rm -rf build dist src/*.egg-info src/bcelogits/include src/bcelogits/*.so .mypy_cache .pytest_cache .ruff_cache

@@ -87,7 +87,7 @@ class TestVectors:
 
 
 MODULE = """
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 cimport bcelogits
 from bcelogits cimport loss_f32, mean_f64
 

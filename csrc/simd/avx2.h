@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #if defined(_MSC_VER) && defined(__clang__) /* its immintrin.h leaves out what the command line does not enable */
+#  include <smmintrin.h>
 #  include <avxintrin.h>
 #  include <avx2intrin.h>
 #  include <fmaintrin.h>

@@ -54,6 +54,20 @@ cdef extern from *:
     object new_float32(float value)
     object new_float64(double value)
 
+cdef extern from *:
+    """
+    /* Of a number that threads without a GIL share. */
+    #if defined(_MSC_VER) && !defined(__clang__)
+    static inline int load_int(const int *p) { return *(const volatile int *)p; }
+    static inline void store_int(int *p, int value) { *(volatile int *)p = value; }
+    #else
+    static inline int load_int(const int *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+    static inline void store_int(int *p, int value) { __atomic_store_n(p, value, __ATOMIC_RELAXED); }
+    #endif
+    """
+    int load_int(const int *p)
+    void store_int(int *p, int value)
+
 
 # ---- names for Python ----------------------------------------------------------------------------
 
@@ -85,8 +99,8 @@ ABI_VERSION = bcel_abi_version()
 cdef enum:
     NUMPY_TYPES = 24  # NumPy's own types are numbered below; those that others register, from 256
 
-cdef int[NUMPY_TYPES] numpy_codes  # 0: not known to the library
-cdef int bfloat16_num = -1  # given to bfloat16 when ml_dtypes is imported
+cdef int[NUMPY_TYPES] numpy_codes  # written at import; 0: not known to the library
+cdef int bfloat16_num = -1  # given to bfloat16 when ml_dtypes is imported; any thread may find it
 cdef cnp.dtype float64 = np.dtype(np.float64)
 
 
@@ -110,14 +124,13 @@ number_dtypes()
 
 cdef int code_of(cnp.dtype dtype) except -1:
     """The library's number of a dtype, or 0."""
-    global bfloat16_num
     cdef int num = dtype.type_num
     if 0 <= num < NUMPY_TYPES:
         return numpy_codes[num]
-    if num == bfloat16_num:
+    if num == load_int(&bfloat16_num):
         return BCEL_BFLOAT16
     if (<object>dtype).name == "bfloat16":
-        bfloat16_num = num
+        store_int(&bfloat16_num, num)
         return BCEL_BFLOAT16
     return 0
 

@@ -121,8 +121,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = None
-        self._size = 0
+        # In one, so that a thread without a lock never reads the size of another executor.
+        self._current: tuple[int, ThreadPoolExecutor] | None = None
 
     def submit(self, count: int, work: Callable[[], T], futures: list[Future[T]]) -> None:
         """Ask `count` helpers to do the work, and append what they promise; fewer may come."""
@@ -133,18 +133,20 @@ class _Pool:
             pass  # no new thread: the interpreter is ending, or the system has no more
 
     def _of_size(self, size: int) -> ThreadPoolExecutor:
-        executor = self._executor
-        if executor is not None and self._size >= size:
-            return executor
+        current = self._current
+        if current is not None and current[0] >= size:
+            return current[1]
         from concurrent.futures import ThreadPoolExecutor
 
         with self._lock:
-            if self._executor is None or self._size < size:
-                if self._executor is not None:
-                    self._executor.shutdown(wait=False)  # what was submitted is still done
-                self._executor = ThreadPoolExecutor(size, thread_name_prefix="bcelogits")
-                self._size = size
-            return self._executor
+            current = self._current
+            if current is not None and current[0] >= size:
+                return current[1]
+            executor = ThreadPoolExecutor(size, thread_name_prefix="bcelogits")
+            self._current = size, executor
+            if current is not None:
+                current[1].shutdown(wait=False)  # what was submitted is still done
+            return executor
 
 
 _pool = _Pool()

@@ -1,0 +1,2 @@
+#include <immintrin.h>
+void __cpuidex(int registers[4], int leaf, int subleaf);

@@ -1,0 +1,60 @@
+"""The configuration of builds that run elsewhere: wheels for every platform, and the workflows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHONS = ["cp311", "cp312", "cp313", "cp314", "cp314t"]
+PLATFORMS = {
+    "linux": [
+        f"{libc}_{machine}"
+        for libc in ("manylinux", "musllinux")
+        for machine in ("x86_64", "aarch64")
+    ],
+    "macos": ["macosx_x86_64", "macosx_arm64"],
+    "windows": ["win_amd64", "win_arm64"],
+}
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def run(*command):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CIBW_")}
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_wheels_that_are_built(platform):
+    """Each Python on each platform, and nothing more."""
+    pytest.importorskip("cibuildwheel", reason="cibuildwheel lists them (extra: wheels)")
+    process = run("cibuildwheel", "--print-build-identifiers", "--platform", platform, ".")
+    assert process.returncode == 0, process.stderr
+    expected = {f"{python}-{name}" for python in PYTHONS for name in PLATFORMS[platform]}
+    assert set(process.stdout.split()) == expected
+
+
+def test_pyproject_is_valid():
+    pytest.importorskip("validate_pyproject", reason="validate-pyproject reads it (extra: wheels)")
+    process = run("validate_pyproject", "pyproject.toml")
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_actions_are_pinned(file):
+    """By the hash of a commit, which nobody can move, with the version for readers."""
+    used = re.findall(r"(?m)^\s*(?:- )?uses: (.*)$", file.read_text("utf-8"))
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)+|\./\.github/.*", action), action
+
+
+def test_there_are_workflows():
+    assert [file.name for file in WORKFLOWS] == ["release.yml", "tests.yml", "wheels.yml"]

@@ -1,0 +1,457 @@
+"""Build what a release consists of, check it, run what can be run here, and say what was seen.
+
+Usage
+-----
+    python wheels/build.py                  # all, into dist/; writes the table of wheels/README.md
+    python wheels/build.py --only native    # the sdist and this machine's wheel; prints the table
+
+No container is needed. The wheel of this machine comes from the sdist, without an index. zig
+compiles for the other platforms, with the headers of this interpreter, which are the same for every
+64-bit Linux. What needs a tool that is not there is listed as not done, with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+import check_wheel
+
+ROOT = Path(__file__).resolve().parent.parent
+DIST = ROOT / "dist"
+WORK = ROOT / "build" / "wheels"
+README = ROOT / "wheels" / "README.md"
+BEGIN, END = "<!-- table: make wheels -->\n", "<!-- end of table -->\n"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+CPYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
+SUITES = {"3.11": "bookworm", "3.13": "trixie"}  # of Debian, by the Python it has
+SAMPLE = 40  # one test in so many is run where a processor is emulated
+
+
+@dataclass(frozen=True)
+class Target:
+    """A Linux wheel that zig compiles."""
+
+    name: str
+    machine: str
+    libc: str
+
+    @property
+    def zig(self) -> str:
+        return f"{self.machine}-linux-{'gnu.2.17' if self.libc == 'gnu' else 'musl'}"
+
+    @property
+    def suffix(self) -> str:
+        return f".cpython-{CPYTHON.removeprefix('cp')}-{self.machine}-linux-{self.libc}.so"
+
+
+TARGETS = (
+    Target("manylinux-aarch64", "aarch64", "gnu"),
+    Target("musllinux-x86_64", "x86_64", "musl"),
+    Target("musllinux-aarch64", "aarch64", "musl"),
+)
+
+# The C library alone, for systems whose Python is not here: target of zig, name of the file.
+LIBRARIES = {
+    "windows-x64": ("x86_64-windows-gnu", "bcelogits.dll"),
+    "windows-arm64": ("aarch64-windows-gnu", "bcelogits.dll"),
+    "macos-x86_64": ("x86_64-macos.10.15", "libbcelogits.dylib"),
+    "macos-arm64": ("aarch64-macos.11.0", "libbcelogits.dylib"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was seen of one thing that was built."""
+
+    file: str
+    built: str
+    checked: str
+    tested: str
+
+    def __str__(self) -> str:
+        return f"| {self.file} | {self.built} | {self.checked} | {self.tested} |"
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+class FailedError(Exception):
+    """A command failed, or a check did: the log says more."""
+
+
+def run(command: Sequence[str | Path], log: str, **environment: str) -> str:
+    """Run a command with its output in a log, and return the output."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    file = WORK / f"{log}.log"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with file.open("a+", encoding="utf-8", errors="replace") as stream:
+        stream.write(f"$ {shlex.join(map(str, command))}\n")
+        stream.flush()
+        start = stream.tell()
+        process = subprocess.run(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=os.environ | {"PATH": path} | environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        stream.seek(start)
+        output = stream.read()
+    if process.returncode:
+        print(*output.splitlines()[-30:], sep="\n", file=sys.stderr)
+        raise FailedError(
+            f"{command[0]} ended with {process.returncode}; see {file.relative_to(ROOT)}"
+        )
+    return output
+
+
+def say(what: str) -> None:
+    print(f"--- {what}", flush=True)
+
+
+def zig(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ziglang", *arguments]
+
+
+def has(module: str) -> bool:
+    return subprocess.run([sys.executable, "-c", f"import {module}"], check=False).returncode == 0
+
+
+def requirements(*extras: str) -> list[str]:
+    """Return what pyproject.toml asks for to build, or for extras."""
+    tables = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lists = {
+        "build": tables["build-system"]["requires"],
+        "run": tables["project"]["dependencies"],
+        **tables["project"]["optional-dependencies"],
+    }
+    return [requirement for extra in extras for requirement in lists[extra]]
+
+
+def only(pattern: str, folder: Path) -> Path:
+    """Return the one file that matches."""
+    (file,) = folder.glob(pattern)
+    return file
+
+
+def checked(file: Path) -> str:
+    problems = check_wheel.check(file)
+    for problem in problems:
+        print(f"     {file.name}: {problem}", file=sys.stderr)
+    if problems:
+        raise FailedError(f"{file.name} is not as it should be")
+    return f"ok, {file.stat().st_size / 1000:.0f} kB"
+
+
+def counts(output: str) -> str:
+    """Return how a run of pytest went, in its own words."""
+    *_, last = [line for line in output.splitlines() if re.search(r"\d+ passed", line)]
+    return ", ".join(re.findall(r"\d+ (?:passed|failed|skipped|deselected|error\w*)", last))
+
+
+# ---- sdist and the wheel of this machine ---------------------------------------------------------
+
+
+def build_sdist() -> tuple[Path, Row]:
+    say("sdist")
+    run([sys.executable, "-m", "build", "--sdist", "--outdir", DIST], "sdist")
+    sdist = only("*.tar.gz", DIST)
+    return sdist, Row(
+        f"`{sdist.name}`", "build", checked(sdist), "builds without an index: next row"
+    )
+
+
+def build_native(sdist: Path) -> Path:
+    """Build the wheel from the sdist, with nothing to download from, and repair it."""
+    say("wheel of this machine, from the sdist")
+    house, raw = WORK / "house", WORK / "native"
+    shutil.rmtree(raw, ignore_errors=True)
+    run(
+        [sys.executable, "-m", "pip", "download", "-q", "-d", house, *requirements("build")],
+        "native",
+    )
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house), "PIP_CONFIG_FILE": os.devnull}
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", raw, sdist]
+    run([*cut_off(), *pip], "native", **offline)
+    return repair(only("*.whl", raw))
+
+
+def cut_off() -> list[str]:
+    """Return what to write before a command that is to have no network, where the system allows."""
+    alone = ["unshare", "--net", "--map-root-user"]
+    try:
+        works = subprocess.run([*alone, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        works = False
+    return alone if works else []
+
+
+def repair(wheel: Path) -> Path:
+    """Give a wheel the tag of the oldest systems that it runs on, and put it into dist/."""
+    repaired = WORK / "repaired"
+    shutil.rmtree(repaired, ignore_errors=True)
+    run(
+        ["auditwheel", "repair", "--only-plat", "--plat", "auto", "-w", repaired, wheel],
+        f"repair-{wheel.stem}",
+    )
+    made = only("*.whl", repaired)
+    return Path(shutil.move(made, DIST / made.name))
+
+
+def test_native(wheel: Path, tests: Sequence[str]) -> str:
+    """Install the wheel where no compiler is to be found, and run the tests there."""
+    say(f"tests of {wheel.name}, without a compiler")
+    venv = WORK / "venv"
+    run([sys.executable, "-m", "venv", "--clear", "--upgrade-deps", venv], "test-native")
+    python = venv / "bin" / "python"
+    tools = WORK / "tools"
+    tools.mkdir(exist_ok=True)
+    if not (tools / "sh").exists():  # some tests start one
+        (tools / "sh").symlink_to(shutil.which("sh"))
+    alone = {"PATH": f"{venv / 'bin'}{os.pathsep}{tools}", "CI": "true"}
+    for tool in ("cc", "gcc", "clang", "c++"):
+        if shutil.which(tool, path=alone["PATH"]):
+            raise FailedError(f"there is a compiler, {tool}")
+    pip = [python, "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+    run([*pip, f"bcelogits[test,cli] @ {wheel.as_uri()}"], "test-native", **alone)
+    output = run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], "test-native", **alone
+    )
+    which = f"{len(tests)} files of the suite" if tests else "the whole suite"
+    return f"{counts(output)}: {which}, on this machine, without a compiler"
+
+
+# ---- other platforms, by zig ---------------------------------------------------------------------
+
+
+def build_cross(target: Target, sdist: Path) -> Path:
+    say(f"wheel for {target.name}")
+    folder = WORK / target.name
+    shutil.rmtree(folder, ignore_errors=True)
+    compiler = shlex.join(zig("cc", "-target", target.zig))
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+    shutil.unpack_archive(sdist, folder / "source", filter="data")
+    run(
+        [*build, "--outdir", folder, only("*", folder / "source")],
+        target.name,
+        CC=compiler,
+        LDSHARED=f"{compiler} -shared",
+        CFLAGS="",
+        LDFLAGS="",
+        ARCHFLAGS="",
+        _PYTHON_HOST_PLATFORM=f"linux-{target.machine}",
+        SETUPTOOLS_EXT_SUFFIX=target.suffix,
+    )
+    return repair(only("*.whl", folder))
+
+
+def install_for(wheel: Path, target: Target, folder: Path) -> None:
+    """Put a wheel and what its tests need into a folder, for another platform's Python."""
+    shutil.rmtree(folder, ignore_errors=True)
+    tags = {
+        "gnu": ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17"),
+        "musl": ("musllinux_1_2",),
+    }
+    platforms = [f"--platform={tag}_{target.machine}" for tag in tags[target.libc]]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--only-binary=:all:", "--target", folder]
+    python = ["--implementation=cp", f"--python-version={VERSION}", *platforms]
+    run([*pip, *python, *requirements("run", "test"), wheel], f"test-{target.name}")
+
+
+def test_emulated(wheel: Path, target: Target) -> str:
+    """Run a sample of the tests on Debian's Python for AArch64, on a processor of ARMv8.0."""
+    emulator = shutil.which("qemu-aarch64-static")
+    if emulator is None:
+        return "no: there is no qemu-aarch64-static (package: qemu-user-static)"
+    if VERSION not in SUITES:
+        return f"no: no release of Debian that is known here has Python {VERSION}"
+    say(f"tests of {wheel.name}, emulated")
+    root = WORK / "arm64"
+    suite = SUITES[VERSION]
+    run(["sh", ROOT / "wheels" / "unpack_python.sh", "arm64", suite, root], f"test-{target.name}")
+    site = WORK / "arm64-site"
+    install_for(wheel, target, site)
+    # What a test starts with sys.executable goes by the same way.
+    python = WORK / "arm64-python"
+    command = [emulator, "-cpu", "cortex-a53", "-L", str(root), str(root / "usr/bin/python3")]
+    python.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    python.chmod(0o755)
+    (site / "sitecustomize.py").write_text(f"import sys\n\nsys.executable = {str(python)!r}\n")
+    output = run(
+        [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "sample",
+            f"--sample={SAMPLE}",
+        ],
+        f"test-{target.name}",
+        PYTHONPATH=f"{site}:{ROOT / 'wheels'}",
+        CI="true",
+    )
+    where = f"on Debian's Python {VERSION} under qemu, as a Cortex-A53"
+    return f"{counts(output)}: 1 test in {SAMPLE}, {where}"
+
+
+def test_cross(wheel: Path, target: Target) -> str:
+    if target.name == "manylinux-aarch64":
+        return test_emulated(wheel, target)
+    return "no: only compiled, for there is no Python with musl here"
+
+
+# ---- the C library -------------------------------------------------------------------------------
+
+
+def build_library(name: str) -> Path:
+    """Compile and link the C library; the linker would tell if a function was missing."""
+    say(f"C library for {name}")
+    target, file = LIBRARIES[name]
+    folder = DIST / f"lib-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = sorted(glob("csrc/*.c", root_dir=ROOT) + glob("csrc/isa/*.c", root_dir=ROOT))
+    flags = ["-std=c11", "-O3", "-g0", "-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden"]
+    macros = ["-DBCELOGITS_SHARED", "-DBCELOGITS_BUILDING", "-Icsrc/include"]
+    command = zig("cc", "-target", target, *flags, *macros, "-shared", "-o", str(folder / file))
+    run([*command, *sources], f"lib-{name}")
+    return folder / file
+
+
+def test_library(name: str) -> str:
+    if name != "windows-x64":
+        return "no: only compiled and linked"
+    wine = shutil.which("wine64") or "/usr/lib/wine/wine64"
+    if not Path(wine).exists():
+        return "no: there is no wine64"
+    say("C tests for windows-x64, under wine")
+    make = [
+        "make",
+        "-C",
+        "tests/c",
+        "wine",
+        "SAMPLE=50",
+        f"ZIG={shlex.join(zig())}",
+        f"WINE={wine}",
+    ]
+    output = run(make, "test-wine")
+    passed, failed, skipped = re.findall(r"(\d+) passed, (\d+) failed, (\d+) skipped", output)[-1]
+    result = f"{passed} passed, {failed} failed, {skipped} skipped"
+    return f"{result}: the C suite of the same sources, sampled, under wine"
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the table, with the machine and the tools it was seen on."""
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    described = f"Seen on {system}, {platform.machine()}, with Python {platform.python_version()}"
+    if has("ziglang"):
+        version = subprocess.run(zig("version"), capture_output=True, text=True, check=True)
+        described += f" and zig {version.stdout.strip()}"
+    head = [
+        f"{described}.",
+        "",
+        "| what | built by | checked | tested |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *map(str, rows)]) + "\n"
+
+
+def write_table(text: str) -> None:
+    before, _, rest = README.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    README.write_text(f"{before}{BEGIN}{text}{END}{after}", "utf-8")
+
+
+def wanted(names: Sequence[str] | None) -> Mapping[str, bool]:
+    everything = ["native", *(target.name for target in TARGETS), *LIBRARIES]
+    unknown = set(names or ()) - set(everything)
+    if unknown:
+        sys.exit(f"{', '.join(sorted(unknown))}: unknown; choose from {', '.join(everything)}")
+    return {name: names is None or name in names for name in everything}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="native, a platform, a library")
+    parser.add_argument("--tests", nargs="+", default=[], help="tests of the native wheel; all")
+    options = parser.parse_args(arguments)
+    chosen = wanted(options.only)
+    shutil.rmtree(DIST, ignore_errors=True)
+    DIST.mkdir()
+    for log in WORK.glob("*.log"):
+        log.unlink()
+
+    rows: list[Row] = []
+    failed: list[str] = []
+    sdist, row = build_sdist()
+    rows.append(row)
+
+    def attempt(name: str, built: str, build, test) -> None:
+        try:
+            file = build()
+            found = (
+                checked(file)
+                if file.suffix == ".whl"
+                else f"linked, {file.stat().st_size // 1000} kB"
+            )
+            rows.append(Row(f"`{file.relative_to(DIST)}`", built, found, test(file)))
+        except FailedError as error:
+            failed.append(f"{name}: {error}")
+            rows.append(Row(name, built, "**failed**", ""))
+
+    if chosen["native"]:
+        attempt(
+            "native",
+            "this machine's compiler, from the sdist, offline; auditwheel",
+            lambda: build_native(sdist),
+            lambda wheel: test_native(wheel, options.tests),
+        )
+    there = has("ziglang")
+    for target in TARGETS:
+        if chosen[target.name] and there:
+            attempt(
+                target.name,
+                f"zig for {target.zig}; auditwheel",
+                lambda target=target: build_cross(target, sdist),
+                lambda wheel, target=target: test_cross(wheel, target),
+            )
+    for name, (zig_target, _) in LIBRARIES.items():
+        if chosen[name] and there:
+            attempt(
+                name,
+                f"zig for {zig_target}",
+                lambda name=name: build_library(name),
+                lambda _, name=name: test_library(name),
+            )
+    if not there:
+        print("skip other platforms: there is no zig here (pip install ziglang)")
+
+    text = table(rows)
+    print(text)
+    if options.only is None and there and not failed:
+        write_table(text)
+    for failure in failed:
+        print(f"FAIL {failure}", file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
