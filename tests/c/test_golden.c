@@ -3,7 +3,7 @@
  *
  *     test_golden [TEST...]           compare
  *     test_golden --write FILE        write the hashes of the best instruction set
- *     test_golden --print NAME        print the results that a hash stands for, to compare two machines 
+ *     test_golden --print NAME        print the results that a hash stands for, to compare two machines */
 #include "calls.h"
 #include "golden_file.h"
 #include "harness.h"
