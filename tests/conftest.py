@@ -1,6 +1,7 @@
 """What every test shares: the report's header and the profiles of hypothesis."""
 
 import os
+import signal
 
 import clibrary
 import hypothesis
@@ -10,6 +11,11 @@ import pytest
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("repeatable" if os.environ.get("CI") else "local")
+
+
+# A shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -524,8 +524,6 @@ def test_interrupt(n):
         + """
     import signal, threading
     from bcelogits import _parallel
-    # A shell's background job ignores it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     begun = threading.Event()
     share = _parallel.share
 
