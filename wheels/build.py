@@ -237,18 +237,32 @@ def test_native(wheel: Path, tests: Sequence[str]) -> str:
 # ---- other platforms, by zig ---------------------------------------------------------------------
 
 
+def linker(target: Target, folder: Path) -> str:
+    """Return the command that links an extension module."""
+    command = zig("cc", "-target", target.zig, "-shared")
+    if target.libc == "musl":
+        # zig calls the C library libc.so; the name it has in distributions comes from a stub.
+        name = f"libc.musl-{target.machine}.so.1"
+        (folder / "stub.c").write_text("")
+        stub = [*command, "-nostdlib", f"-Wl,-soname,{name}", str(folder / "stub.c")]
+        run([*stub, "-o", folder / name], target.name)
+        command += ["-nolibc", "-Wl,--no-as-needed", str(folder / name)]
+    return shlex.join(command)
+
+
 def build_cross(target: Target, sdist: Path) -> Path:
     say(f"wheel for {target.name}")
     folder = WORK / target.name
     shutil.rmtree(folder, ignore_errors=True)
     compiler = shlex.join(zig("cc", "-target", target.zig))
+    folder.mkdir(parents=True)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
     shutil.unpack_archive(sdist, folder / "source", filter="data")
     run(
         [*build, "--outdir", folder, only("*", folder / "source")],
         target.name,
         CC=compiler,
-        LDSHARED=f"{compiler} -shared",
+        LDSHARED=linker(target, folder),
         CFLAGS="",
         LDFLAGS="",
         ARCHFLAGS="",
