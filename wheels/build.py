@@ -3,7 +3,7 @@
 Usage
 -----
     python wheels/build.py                  # all, into dist/; writes the table of wheels/README.md
-    python wheels/build.py --only native    # the sdist and this machine's wheel; the other rows stay
+    python wheels/build.py --only native    # the sdist and this machine's wheel; other rows stay
 
 No container is needed. The wheel of this machine comes from the sdist, without an index. zig
 compiles for the other platforms, with the headers of this interpreter, which are the same for every
@@ -43,10 +43,17 @@ SUITES = {"3.11": "bookworm", "3.13": "trixie"}  # of Debian, by the Python it h
 # Where a processor is emulated, one in so many of these tests is run: others compute for long.
 SAMPLE = 40
 EMULATED = [
-    f"tests/test_{name}.py"
-    for name in (
-        "arrays cython errors functions gradients info loss public_names reductions short_way threads"
-    ).split()
+    "tests/test_arrays.py",
+    "tests/test_cython.py",
+    "tests/test_errors.py",
+    "tests/test_functions.py",
+    "tests/test_gradients.py",
+    "tests/test_info.py",
+    "tests/test_loss.py",
+    "tests/test_public_names.py",
+    "tests/test_reductions.py",
+    "tests/test_short_way.py",
+    "tests/test_threads.py",
 ]
 
 
@@ -211,7 +218,7 @@ def cut_off() -> list[str]:
 
 def repair(wheel: Path) -> Path:
     """Give a wheel the tag of the oldest systems that it runs on, and put it into dist/."""
-    repaired = WORK / "repaired"
+    repaired = wheel.parent / "repaired"
     shutil.rmtree(repaired, ignore_errors=True)
     run(
         ["auditwheel", "repair", "--only-plat", "--plat", "auto", "-w", repaired, wheel],
@@ -424,11 +431,16 @@ class Seen:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
         self.sources = sources()
+        self.read()
+
+    def read(self) -> None:
         stored = json.loads(self.FILE.read_text()) if self.FILE.exists() else {}
         rows = stored["rows"] if stored.get("sources") == self.sources else {}
         self.rows = {name: Row(**row) for name, row in rows.items()}
 
     def keep(self, name: str, row: Row | None) -> None:
+        """Replace what was seen of something, or forget it."""
+        self.read()  # another run may have built something else meanwhile
         self.rows.pop(name, None)
         if row is not None:
             self.rows[name] = row
