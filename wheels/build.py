@@ -359,6 +359,8 @@ def build_library(name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     sources = sorted(glob("csrc/*.c", root_dir=ROOT) + glob("csrc/isa/*.c", root_dir=ROOT))
     flags = ["-std=c11", "-O3", "-g0", "-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden"]
+    if file.endswith(".dll"):
+        flags += ["-s", f"-Wl,--out-implib,{folder / 'bcelogits.lib'}"]
     macros = ["-DBCELOGITS_SHARED", "-DBCELOGITS_BUILDING", "-Icsrc/include"]
     command = zig("cc", "-target", target, *flags, *macros, "-shared", "-o", str(folder / file))
     run([*command, *sources], f"lib-{name}")
