@@ -133,8 +133,8 @@ abi: ## write anew the binary interface of the C library, as the header has it
 plots: $(INSTALLED) $(STAMPS)/docs $(if $(PEERS),$(STAMPS)/peers) ## draw the errors beside other libraries, into docs/images/; PEERS=1 adds those of the tests
 	$(PY) tools/plot_accuracy.py
 
-wheels: $(STAMPS)/build $(STAMPS)/wheels $(STAMPS)/cross ## build all that can be built here into dist/, check it, test it, and list it in wheels/README.md
-	$(PY) wheels/build.py
+wheels: $(STAMPS)/build $(STAMPS)/wheels $(STAMPS)/cross ## build all that can be built here into dist/, check it, test it, and list it in wheels/README.md; WHEELS="native windows-x64" for some
+	$(PY) wheels/build.py $(if $(WHEELS),--only $(WHEELS))
 
 # The quick part of it, for .ci/run.
 CHECK_WHEEL_TESTS := $(addprefix tests/test_,cython.py free_threading.py info.py loss.py public_names.py)
