@@ -63,6 +63,14 @@ void bcel_call_operands(const bcel_call *call, const bcel_operand *operands[BCEL
     operands[5] = &call->grad_output;
 }
 
+/* Whether an aligned operand is so at every index of the first dimensions. */
+static int stays_aligned(const ptrdiff_t *strides, size_t size, int first_dim)
+{
+    for (int d = 0; d < first_dim; ++d)
+        if (strides[d] % (ptrdiff_t)size != 0) return 0;
+    return 1;
+}
+
 static void plan_views(bcel_plan *plan, bcel_view *views[BCEL_OPERANDS])
 {
     views[0] = &plan->input;
@@ -117,6 +125,8 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
         else
             bcel_view_init(views[i], o->data, o->strides ? o->strides + first_dim : NULL, o->dtype, o->swapped, ndim,
                            shape, NULL);
+        if (o->strides && views[i]->layout == BCEL_PACKED && !stays_aligned(o->strides, views[i]->size, first_dim))
+            views[i]->layout = BCEL_SCATTERED;
     }
     for (int o = 0; o < output_count; ++o) {
         const ptrdiff_t *strides = outputs[o].strides;
