@@ -179,7 +179,8 @@ static void packed_strides(ptrdiff_t *strides, int ndim, const size_t *shape, si
 
 static bcel_status kept_walk_init(kept_walk *walk, int kept, const bcel_call *call)
 {
-    if (kept < 0 || kept > call->ndim || call->ndim > BCEL_MAX_DIMS) return BCEL_INVALID_ARGUMENT;
+    if (kept < 0 || kept > call->ndim || call->ndim > BCEL_MAX_DIMS || (kept && !call->shape))
+        return BCEL_INVALID_ARGUMENT;
     const bcel_operand *operands[BCEL_OPERANDS];
     bcel_call_operands(call, operands);
     walk->kept = kept;
@@ -250,6 +251,7 @@ static void kept_walk_move(kept_walk *walk, bcel_plan *plan)
     if (walk->left) bcel_plan_move(plan, offsets);
 }
 
+/* Writes a result first. */
 static void kept_walk_next(kept_walk *walk, bcel_plan *plan, bcel_pair value)
 {
     write_value(walk->out, walk->out_dtype, walk->out_swapped, value);

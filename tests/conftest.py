@@ -1,7 +1,10 @@
 """What every test shares: the report's header and the profiles of hypothesis."""
 
+import importlib
 import os
 import signal
+from collections.abc import Callable
+from types import ModuleType
 
 import clibrary
 import hypothesis
@@ -26,6 +29,18 @@ def pytest_report_header(config: pytest.Config) -> str:
         f"bcelogits {bcelogits.__version__} from {os.path.dirname(bcelogits.__file__)}, "
         f"instruction set {bcelogits.active_isa()} of {', '.join(bcelogits.supported_isas())}"
     )
+
+
+@pytest.fixture(scope="session")
+def import_from() -> Callable[[str, str], ModuleType]:
+    """Return a function that imports a module, by its name, from a folder of the repository."""
+
+    def load(folder: str, name: str) -> ModuleType:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(clibrary.ROOT / folder))
+            return importlib.import_module(name)
+
+    return load
 
 
 @pytest.fixture(scope="session")

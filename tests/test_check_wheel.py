@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,6 @@ pytest.importorskip("elftools", reason="wheels are checked with pyelftools (extr
 pytest.importorskip("packaging", reason="wheels are checked with packaging (extra: wheels)")
 pytest.importorskip("twine", reason="wheels are checked with twine (extra: wheels)")
 
-ROOT = Path(__file__).resolve().parent.parent
 TAG = "cp311-cp311-manylinux_2_17_x86_64"
 EXTENSION = "bcelogits/_core.cpython-311-x86_64-linux-gnu.so"
 INFO = "bcelogits-0.1.0.dist-info"
@@ -27,10 +25,8 @@ if subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True).stdou
 
 
 @pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "wheels"))
-        yield importlib.import_module("check_wheel")
+def tool(import_from):
+    return import_from("wheels", "check_wheel")
 
 
 PLAIN = '__attribute__((visibility("default"))) void *PyInit__core(void) { return 0; }'

@@ -117,8 +117,9 @@ def test_threads_do_not_race(consumer: Path, tmp_path: Path):
     (tmp_path / "probe.c").write_text("int main(void) { return 0; }")
     probe = [*compiler().split(), *flags.split(), "probe.c", "-o", "probe"]
     for command in (probe, ["./probe"]):
-        if subprocess.run(command, cwd=tmp_path, capture_output=True).returncode:
-            pytest.skip("ThreadSanitizer does not work here")
+        process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        if process.returncode:
+            pytest.skip(f"ThreadSanitizer does not work here: {process.stderr.strip()}")
     variables = {"HOW": "subdirectory", "KIND": "static", "BCELOGITS_SOURCE": ROOT / "csrc"}
     variables |= {"CMAKE_C_FLAGS": flags, "CMAKE_CXX_FLAGS": flags}
     cmake(consumer, tmp_path / "build", **variables)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import fields, replace
-from pathlib import Path
 from types import ModuleType
 
 import gmpy2
 import numpy as np
 import pytest
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
 STRIDE = 4099
 
 
 @pytest.fixture(scope="module")
-def tool() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TOOLS))
-        yield importlib.import_module("error_budget")
+def tool(import_from: Callable[[str, str], ModuleType]) -> ModuleType:
+    return import_from("tools", "error_budget")
 
 
 def test_fma_is_rounded_once(tool: ModuleType) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
 KERNELS = [
     (kernel, dtype)
     for dtype in ("float32", "float64")
@@ -28,10 +25,8 @@ KERNELS = [
 
 
 @pytest.fixture(scope="module")
-def tool() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TOOLS))
-        yield importlib.import_module("instructions")
+def tool(import_from: Callable[[str, str], ModuleType]) -> ModuleType:
+    return import_from("tools", "instructions")
 
 
 @pytest.fixture(scope="module")

@@ -316,6 +316,12 @@ class TestState:
         running = fed([(logits, np.zeros(len(logits)), np.full(len(logits), weight))])
         assert_same(RunningLoss.from_state_dict(running.state_dict()), running)
 
+    def test_pos_weight_of_any_dtype_is_kept(self):
+        for value in (2**60 + 1, np.float32(0.1), 0.1, True):
+            state = json.loads(json.dumps(RunningLoss(pos_weight=[value]).state_dict()))
+            assert state["arguments"]["pos_weight"] == [value]
+            assert RunningLoss.from_state_dict(state).state_dict() == state
+
     def test_reset(self):
         running = fed([data(10, classes=3)], axis=0)
         running.reset()
@@ -371,6 +377,7 @@ class TestState:
 def test_repr():
     assert repr(RunningLoss()) == "RunningLoss()"
     assert repr(RunningLoss(axis=0, check=False)) == "RunningLoss(axis=0, check=False)"
+    assert repr(RunningLoss(pos_weight=[1.0, 2.5])) == "RunningLoss(pos_weight=[1. , 2.5])"
 
 
 def test_many_chunks_of_one_element_in_every_order():

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from clibrary import ROOT, Installed, compiler, require, run
+from clibrary import Installed, compiler, require, run
 
 from bcelogits import _core
 
@@ -29,10 +28,8 @@ FROM_START_FILES = {
 
 
 @pytest.fixture(scope="module")
-def abi() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        yield importlib.import_module("abi")
+def abi(import_from: Callable[[str, str], ModuleType]) -> ModuleType:
+    return import_from("tools", "abi")
 
 
 def dynamic_symbols(path: Path | str, which: str) -> set[str]:

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from glob import glob
+from importlib.util import find_spec
 from pathlib import Path
 
 import check_wheel
@@ -145,7 +146,7 @@ def zig(*arguments: str) -> list[str]:
 
 
 def has(module: str) -> bool:
-    return subprocess.run([sys.executable, "-c", f"import {module}"], check=False).returncode == 0
+    return find_spec(module) is not None
 
 
 def requirements(*extras: str) -> list[str]:
@@ -415,8 +416,8 @@ def write_table(text: str) -> None:
 
 
 def sources() -> str:
-    """Return a hash of what wheels and libraries are made of."""
-    files = [ROOT / "pyproject.toml", ROOT / "setup.py"]
+    """Return a hash of what wheels and libraries are made of, and of how, which is this file."""
+    files = [ROOT / "pyproject.toml", ROOT / "setup.py", Path(__file__).resolve()]
     files += [path for folder in ("csrc", "src") for path in sorted((ROOT / folder).rglob("*"))]
     digest = hashlib.sha256()
     for path in files:

@@ -20,6 +20,7 @@ from bcelogits._arrays import (
 from bcelogits._core import REDUCTIONS
 from bcelogits._derivatives import compute_grad_and_hess, compute_value_and_grad
 from bcelogits._reduction import Reduction, legacy_reduction, warn_of_empty_means
+from bcelogits._repr import written_arguments
 from bcelogits._threads import as_num_threads
 
 if TYPE_CHECKING:
@@ -344,27 +345,13 @@ class BCEWithLogitsLoss(_core.Loss):
 
     def extra_repr(self) -> str:
         """Return what is set, as a string: the arguments shown by ``repr``."""
-        unset = {"label_smoothing": 0.0, "check": True}
-        shown = {k: v for k, v in self._configuration().items() if not _is(v, unset.get(k))}
-        return ", ".join(f"{name}={_short(value)}" for name, value in shown.items())
+        return written_arguments(self._configuration())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self._configuration()), self.__dict__
-
-
-def _is(value: Any, unset: Any) -> bool:
-    return value is None if unset is None else bool(value == unset)
-
-
-def _short(value: Any) -> str:
-    """Return the value as it would be written as an argument, on one line, long arrays abridged."""
-    if not isinstance(value, np.ndarray):
-        return repr(value)
-    text = np.array2string(value, separator=", ", threshold=16, max_line_width=10**6)
-    return " ".join(text.split())
 
 
 def _restore(cls: type[BCEWithLogitsLoss], configuration: dict[str, Any]) -> BCEWithLogitsLoss:

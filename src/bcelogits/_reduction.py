@@ -56,10 +56,16 @@ def warn_of_empty_means(
     if reduction == "sum" or (all_count and weight is None) or np.isfinite(means).all():
         return
     counted = arguments.counted()
-    if not np.any(counted, axis=axis).all():
-        warn("Mean of empty slice", RuntimeWarning)
-    elif weight is not None:
+    totals = None
+    if weight is not None:
         weights = np.broadcast_to(weight, arguments.input.shape)
         totals = np.sum(weights, axis=axis, where=counted, dtype=np.float64)
-        if not totals.all():
-            warn("Mean with weights that add up to 0", RuntimeWarning)
+    warn_of_divisors(np.any(counted, axis=axis), totals)
+
+
+def warn_of_divisors(counts: Any, weights: Any | None) -> None:
+    """Warn if a count is 0, or else a sum of weights, where these are divided by."""
+    if not np.all(counts):
+        warn("Mean of empty slice", RuntimeWarning)
+    elif weights is not None and not np.all(weights):
+        warn("Mean with weights that add up to 0", RuntimeWarning)

@@ -15,11 +15,11 @@ from bcelogits._arrays import (
     as_pos_weight,
     as_weight,
     split_axes,
-    warn,
 )
 from bcelogits._core import REDUCTIONS, Accumulator
 from bcelogits._entropy import entropy
-from bcelogits._reduction import check_reduction
+from bcelogits._reduction import check_reduction, warn_of_divisors
+from bcelogits._repr import written_arguments
 from bcelogits._running_state import pack, unpack
 from bcelogits._threads import get_num_threads
 
@@ -31,8 +31,8 @@ class RunningLoss:
     """Binary cross entropy of logits that come in chunks.
 
     Sums are exact: the order of updates and merges does not change a result, and cutting the data
-    otherwise changes it within the accuracy of a loss alone. Chunks of a multiple of 4096 elements
-    give the bits of the whole, if all are of one dtype.
+    otherwise changes it within the accuracy of a loss alone. Chunks that bring each result a
+    multiple of 4096 elements give the bits of the whole, if all are of one dtype.
 
     Parameters
     ----------
@@ -195,10 +195,8 @@ class RunningLoss:
             raise ValueError("reduction='none' is for arrays; a RunningLoss keeps their sums")
         values = self._shaped(self._sums.results(REDUCTIONS[reduction]))
         if reduction != "sum":
-            if not np.all(self._sums.counts()):
-                warn("Mean of empty slice", RuntimeWarning)
-            elif reduction == "weighted_mean" and not np.all(self._sums.weights()):
-                warn("Mean with weights that add up to 0", RuntimeWarning)
+            weights = self._sums.weights() if reduction == "weighted_mean" else None
+            warn_of_divisors(self._sums.counts(), weights)
         return values
 
     @property
@@ -252,10 +250,7 @@ class RunningLoss:
         }
 
     def __repr__(self) -> str:
-        unset = {"label_smoothing": 0.0, "check": True}
-        arguments = self._configuration().items()
-        shown = [f"{k}={value!r}" for k, value in arguments if not _same(value, unset.get(k))]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({written_arguments(self._configuration())})"
 
     def state_dict(self) -> dict[str, Any]:
         """Return the arguments and the sums as plain numbers, strings, lists and None.
@@ -278,12 +273,12 @@ class RunningLoss:
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             If it is something else; the message names the field.
         """
         configuration, shape, sums = unpack(state)
         new = cls(**configuration)
-        if (shape is None or shape != ()) and new._axis is None:
+        if new._axis is None and shape != ():
             raise ValueError(f"shape is {shape} without an axis; it must be []")
         new._shape, new._sums = shape, sums
         return new

@@ -27,7 +27,9 @@ def pack(
     """Return the state of a RunningLoss as numbers, strings, lists and None."""
     state = dict(configuration)
     pos_weight = state["pos_weight"]
-    state["pos_weight"] = None if pos_weight is None else pos_weight.astype(np.float64).tolist()
+    if pos_weight is not None:
+        exact = pos_weight if pos_weight.dtype.kind in "biu" else pos_weight.astype(np.float64)
+        state["pos_weight"] = exact.tolist()
     if isinstance(state["axis"], tuple):
         state["axis"] = list(state["axis"])
     parts = sums.state()
@@ -36,9 +38,7 @@ def pack(
         "arguments": state,
         "shape": None if shape is None else list(shape),
         "count": [count for count, _ in parts],
-        **{
-            name: [_written(*exact[i]) for _, exact in parts] for i, name in enumerate(SUMS)
-        },
+        **{name: [_written(*found[i]) for _, found in parts] for i, name in enumerate(SUMS)},
     }
 
 

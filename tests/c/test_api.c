@@ -854,6 +854,17 @@ static void test_bad_targets_of_blocks(void)
 
 /* ---- results over operands ---------------------------------------------------------------------------- */
 
+/* Logits, targets, or weights. */
+static char *random_operand(random_state *r, int k, bcel_dtype dtype, size_t n)
+{
+    size_t size = size_of_dtype(dtype);
+    char *operand = allocate(n, size);
+    for (size_t i = 0; i < n; ++i)
+        write_element(operand + i * size, dtype, 0,
+                      k == 0 ? 20 * random_normal(r) : k == 1 ? random_unit(r) : 1 + random_unit(r));
+    return operand;
+}
+
 static void test_in_place(void)
 {
     enum { N = 1500 };
@@ -865,12 +876,7 @@ static void test_in_place(void)
                 bcel_dtype dtype = single ? BCEL_FLOAT32 : BCEL_FLOAT64;
                 size_t size = size_of_dtype(dtype);
                 char *operands[4], *expected = allocate(2 * n, size), *second = allocate(n, size);
-                for (int k = 0; k < 4; ++k) {
-                    operands[k] = allocate(n, size);
-                    for (size_t i = 0; i < n; ++i)
-                        write_element(operands[k] + i * size, dtype, 0,
-                                      k == 0 ? 20 * random_normal(&r) : k == 1 ? random_unit(&r) : 1 + random_unit(&r));
-                }
+                for (int k = 0; k < 4; ++k) operands[k] = random_operand(&r, k, dtype, n);
                 bcel_call call = call_of(&n, packed(operands[0], dtype), packed(operands[1], dtype));
                 call.weight = packed(operands[2], dtype);
                 call.grad_output = packed(operands[3], dtype);
@@ -904,12 +910,7 @@ static void test_gradient_in_place(void)
                 size_t size = size_of_dtype(dtype);
                 char *operands[3], *expected = allocate(n, size);
                 double values[2];
-                for (int k = 0; k < 3; ++k) {
-                    operands[k] = allocate(n, size);
-                    for (size_t i = 0; i < n; ++i)
-                        write_element(operands[k] + i * size, dtype, 0,
-                                      k == 0 ? 20 * random_normal(&r) : k == 1 ? random_unit(&r) : 1 + random_unit(&r));
-                }
+                for (int k = 0; k < 3; ++k) operands[k] = random_operand(&r, k, dtype, n);
                 bcel_call call = call_of(&n, packed(operands[0], dtype), packed(operands[1], dtype));
                 call.weight = packed(operands[2], dtype);
                 bcel_output value[2] = { output(&values[0], BCEL_FLOAT64), output(&values[1], BCEL_FLOAT64) };
