@@ -854,14 +854,15 @@ static void test_bad_targets_of_blocks(void)
 
 /* ---- results over operands ---------------------------------------------------------------------------- */
 
-/* Logits, targets, or weights. */
+/* Logits, targets, or weights. Targets of -0 make a kernel read its operands again once it has written results. */
 static char *random_operand(random_state *r, int k, bcel_dtype dtype, size_t n)
 {
     size_t size = size_of_dtype(dtype);
     char *operand = allocate(n, size);
-    for (size_t i = 0; i < n; ++i)
-        write_element(operand + i * size, dtype, 0,
-                      k == 0 ? 20 * random_normal(r) : k == 1 ? random_unit(r) : 1 + random_unit(r));
+    for (size_t i = 0; i < n; ++i) {
+        double logit = 20 * random_normal(r), target = random_below(r, 50) ? random_unit(r) : -0.0;
+        write_element(operand + i * size, dtype, 0, k == 0 ? logit : k == 1 ? target : 1 + random_unit(r));
+    }
     return operand;
 }
 
