@@ -125,9 +125,10 @@ def test_pool_grows_while_it_is_used():
 
 def test_pool_is_as_large_as_was_asked_for():
     """A thread never takes a small pool for a large one that another has just made."""
+    rng = np.random.default_rng(1)
     for _ in range(ROUNDS):
         pool = _threads._Pool()
-        sizes = range(1, THREADS + 1)
+        sizes = rng.permutation(np.arange(1, THREADS + 1)).tolist()  # the last to come is first
         executors = together(*(partial(pool._of_size, size) for size in sizes))
         for size, executor in zip(sizes, executors, strict=True):
             assert executor._max_workers >= size
