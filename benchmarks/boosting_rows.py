@@ -54,8 +54,8 @@ def _data() -> tuple[Array, Array]:
 def _library(name: str) -> Any:
     try:
         return import_module(name)
-    except ImportError:
-        raise peers.MissingPeerError(f"{name}: not installed") from None
+    except (ImportError, OSError) as error:  # OSError: LightGBM without libgomp
+        raise peers.MissingPeerError(f"{name}: {error}") from None
 
 
 def _of_xgboost(ours: Any, theirs: Any) -> Contest:

@@ -305,7 +305,7 @@ class _Objective:
     def _derivatives(
         self, score: Any, label: Any, weight: Any, dtype: DTypeLike | None = None, out: Any = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        score, label = as_array("the scores", score), as_array("the labels", label)
+        score, label = as_array("score", score), as_array("label", label)
         if score.size != label.size:
             raise ValueError(
                 f"{self._library} gives scores of shape {score.shape} and labels of shape "
@@ -314,7 +314,7 @@ class _Objective:
         return grad_and_hess(
             score,
             label.reshape(score.shape),
-            as_row_weight("the weights", weight, score.ndim),
+            as_row_weight("weight", weight, score.ndim),
             **self._arguments,
             dtype=dtype,
             out=out,
