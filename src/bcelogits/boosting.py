@@ -160,7 +160,8 @@ def catboost(
     Parameters
     ----------
     pos_weight : float, optional
-        Factor of the positive term, >= 0, as ``scale_pos_weight``.
+        Factor of the positive term, >= 0. It multiplies derivatives alone; CatBoost's own
+        ``class_weights``, which may stand beside, also count in its choice of splits.
     label_smoothing : float
         With a in [0, 1], a label y becomes y (1 - a) + a / 2.
     ignore_index : int or float, optional
