@@ -364,7 +364,9 @@ class TestLightGBM:
 
     def test_class_names(self, cancer: Data) -> None:
         lgb = peer("lightgbm")
-        model = lgb.LGBMClassifier(objective=boosting.lightgbm(), n_estimators=1, verbose=-1)
+        model = lgb.LGBMClassifier(
+            objective=boosting.lightgbm(), n_estimators=1, n_jobs=1, verbose=-1
+        )
         model.fit(cancer.x, np.where(cancer.y == 1, "yes", "no"))
         scores = model.predict(cancer.x, raw_score=True)
         assert np.mean((scores > 0) == cancer.y) > 0.9
@@ -419,7 +421,9 @@ class TestLightGBM:
 
     def test_classes_are_no_labels(self, cancer: Data) -> None:
         lgb = peer("lightgbm")
-        model = lgb.LGBMClassifier(objective=boosting.lightgbm(), n_estimators=1, verbose=-1)
+        model = lgb.LGBMClassifier(
+            objective=boosting.lightgbm(), n_estimators=1, n_jobs=1, verbose=-1
+        )
         with pytest.raises(ValueError, match=r"LightGBM gives scores of shape \(569, 3\)"):
             model.fit(cancer.x, np.arange(569) % 3)
 
