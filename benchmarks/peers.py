@@ -190,7 +190,10 @@ _LOADERS: dict[str, tuple[Callable[[], Peer], tuple[str, ...]]] = {
     "scikit-learn": (_scikit_learn, ("scikit-learn",)),
 }
 
-PACKAGES = ("numpy", "scipy", "torch", "numba", "jax", "scikit-learn", "ml_dtypes", "matplotlib")
+PACKAGES = (
+    *("numpy", "scipy", "torch", "numba", "jax", "scikit-learn", "xgboost-cpu", "lightgbm"),
+    *("ml_dtypes", "matplotlib"),
+)
 
 missing: dict[str, str] = {}
 _loaded: dict[str, Peer] = {}

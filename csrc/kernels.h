@@ -95,7 +95,7 @@ typedef enum bcel_task {
     BCEL_TASK_GRAD,        /* out[0] = factor * gradient */
     BCEL_TASK_LOSS_GRAD,   /* out[0] = loss, out[1] = factor * gradient */
     BCEL_TASK_SUM_GRAD,    /* lanes += loss, out[0] = factor * gradient */
-    BCEL_TASK_GRAD_HESS,   /* out[0] = factor * gradient, out[1] = max(hessian, hess_floor) */
+    BCEL_TASK_GRAD_HESS,   /* out[0] = factor * gradient, out[1] = hessian */
     BCEL_TASK_GRAD_TARGET, /* out[0] = derivative by the target; with weights alone */
     BCEL_TASKS
 } bcel_task;

@@ -178,9 +178,8 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
         vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, scaled, careful);
         v_store(at->out[task == BCEL_TASK_LOSS_GRAD], grad);
         if (task == BCEL_TASK_GRAD_HESS) {
-            vec hess = N(hess_of)(&l, &k, &by, careful);
             vec low = v_set1((real)c->hess_floor);
-            v_store(at->out[1], careful ? v_select(v_lt(hess, low), low, hess) : v_max(low, hess));
+            v_store(at->out[1], N(hess_of)(&l, &k, &by, low, weights, careful));
         }
     }
 }

@@ -330,16 +330,22 @@ BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(
     return grad;
 }
 
-/* d2 loss / dx2 = w (1-y + p y) s(x) s(-x), s(x) s(-x) = e / (1 + e)^2. */
-BCEL_INLINE vec N(hess_of)(const N(logit) *l, const N(coefficients) *c, const N(denominator) *by, int careful)
+/* d2 loss / dx2 = w (1-y + p y) max(s(x) s(-x), low), s(x) s(-x) = e / (1 + e)^2. */
+BCEL_INLINE vec N(hess_of)(const N(logit) *l, const N(coefficients) *c, const N(denominator) *by, vec low,
+                           int weighted, int careful)
 {
     N(pair) small = N(quotient)(l->e.hi, l->e.lo, by);
     N(pair) h = N(quotient)(small.hi, small.lo, by);
-    vec hess = v_fma(c->both, h.hi, v_mul(c->both, h.lo));
+    vec slope = v_add(h.hi, h.lo);
+    if (!weighted) return v_max(low, slope);
+    vec least = v_mul(c->both, low);
+    vec hess = v_select(v_lt(slope, low), least, v_fma(c->both, h.hi, v_mul(c->both, h.lo)));
     if (careful) {
         vec zero = v_set1(0);
         hess = v_select(v_eq(v_abs(c->both), v_set1((real)INFINITY)), c->both, hess);
-        hess = v_select(l->far, N(exp_far)(l, c->both), hess);
+        vec far_slope = N(exp_far)(l, v_set1(1));
+        vec far = v_select(v_lt(far_slope, low), least, N(exp_far)(l, c->both));
+        hess = v_select(l->far, far, hess);
         hess = v_select(v_eq(c->both, zero), zero, hess);
         hess = N(one_nan)(hess);
     }

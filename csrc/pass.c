@@ -305,7 +305,7 @@ static bcel_status run_chunk(const bcel_plan *plan, const bcel_pass *pass, size_
     for (int o = 0; o < pass->writes; ++o) {
         const bcel_view *out = &plan->out[o];
         if (scale && o == 1) multiply(precision, c.out[o], scale, scale_step, n);
-        /* Neither a floor nor an infinite factor reaches what is left out. */
+        /* An infinite factor does not reach what is left out. */
         if (masked) exclude(precision, c.out[o], 0, room->keep, n);
         if (c.out[o] != (void *)&room->out[o]) continue;
         void *packed = &room->out[o];

@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "dispatch.h"
 
+#include <float.h>
 #include <string.h>
 
 /* ---- from a call to a plan ----------------------------------------------------------------------- */
@@ -139,7 +140,9 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
     plan->precision = single && !(call->flags & BCEL_COMPUTE_FLOAT64) ? BCEL_SINGLE : BCEL_DOUBLE;
     plan->kernels = bcel_active_kernels();
     plan->label_smoothing = call->label_smoothing;
-    plan->hess_floor = call->hess_floor;
+    /* Finite, for it is multiplied by weights of 0. */
+    double largest = plan->precision == BCEL_SINGLE ? (double)FLT_MAX : DBL_MAX;
+    plan->hess_floor = call->hess_floor < largest ? call->hess_floor : largest;
     plan->flags = call->flags;
     plan->ignore_float = call->ignore_float;
     plan->ignore_int = call->ignore_int;

@@ -233,10 +233,12 @@ def grad_and_hess(
 ) -> tuple[Result, Result]:
     """The twin of the public function."""
     problem = _problem(input, target, weight, pos_weight, label_smoothing, ignore_index, where)
-    hess = _apply("hessian", problem)
-    return _apply("input", problem), Result(
-        *(np.where(problem.keep, np.maximum(r, LD(hess_floor)), LD(0)) for r in hess)
-    )
+    value, magnitude = _apply("hessian", problem)
+    slope = elementwise("hessian", problem.x, LD(0), LD(1), LD(1), LD(1)).value
+    least = LD(hess_floor) * problem.w * (problem.q + problem.p * problem.y)
+    low = problem.keep & (slope < hess_floor)
+    hess = Result(np.where(low, least, value), np.where(low, np.abs(least), magnitude))
+    return _apply("input", problem), hess
 
 
 def unbroadcast(a: Any, shape: tuple[int, ...]) -> Any:

@@ -378,6 +378,20 @@ class TestGradAndHess:
         np.testing.assert_array_equal(hess, np.maximum(plain, floor))
         np.testing.assert_array_equal(grad, grad_and_hess(x, y)[0])
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("floor", [1e-16, 0.2, 5, 1e300, INF])
+    def test_floor_is_before_weights(self, dtype, floor):
+        """An element of weight w is as w elements, whether it is at the floor or not."""
+        x = np.linspace(-750, 750, 301, dtype=dtype)
+        y = np.arange(301) % 2
+        w = np.resize([2, 0, 0.5, -4], 301).astype(dtype)
+        p = np.where(y == 1, 8, 1).astype(dtype)
+        _, plain = grad_and_hess(x, y, hess_floor=floor)
+        with np.errstate(over="ignore"):
+            expected = w * p * plain
+        _, hess = grad_and_hess(x, y, w, pos_weight=p, hess_floor=floor)
+        np.testing.assert_array_equal(hess, expected)
+
     def test_floor_leaves_left_out_elements_at_zero(self):
         where = np.array([True, False, True])
         _, hess = grad_and_hess([50.0, 50, 0], [0, 0, 0], where=where, hess_floor=0.1)

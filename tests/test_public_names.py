@@ -106,7 +106,8 @@ def test_all():
 def test_nothing_else_is_public():
     """No helper, no imported module shows: what is not promised has an underscore."""
     public = {name for name in vars(bcelogits) if not name.startswith("_")}
-    modules = {"cli", "torch", "boosting", "dask"}  # submodules that something has imported
+    # submodules that something has imported
+    modules = {"cli", "torch", "boosting", "dask", "metrics"}
     assert public - modules <= NAMES
 
 

@@ -176,7 +176,7 @@ typedef struct bcel_call {
     double label_smoothing;   /* a in [0, 1]: y becomes y (1 - a) + a / 2 */
     double ignore_float;
     int64_t ignore_int;
-    double hess_floor;
+    double hess_floor; /* least s(x) s(-x) in a hessian, before weights */
     unsigned flags;
 } bcel_call;
 
@@ -192,7 +192,7 @@ typedef enum bcel_function {
     BCEL_GRAD_WEIGHT = 3,   /* d loss / dw = p y sp(-x) + (1-y) sp(x) */
     BCEL_GRAD_POS_WEIGHT = 4, /* d loss / dp = w y sp(-x) */
     BCEL_LOSS_AND_GRAD = 5, /* two outputs */
-    BCEL_GRAD_AND_HESS = 6, /* two outputs; hess = max(w (1-y + p y) s(x) s(-x), hess_floor) */
+    BCEL_GRAD_AND_HESS = 6, /* two outputs; hess = w (1-y + p y) max(s(x) s(-x), hess_floor) */
     BCEL_SIGMOID = 7,       /* s(x) = 1 / (1 + exp(-x)); reads input alone, as do the next two */
     BCEL_LOG_SIGMOID = 8,   /* -sp(-x) */
     BCEL_SOFTPLUS = 9       /* sp(x) */

@@ -81,6 +81,16 @@ def as_weight(name: str, value: ArrayLike | None) -> NDArray[Any] | None:
     return None if value is None else as_real_array(name, value)
 
 
+def as_row_weight(name: str, value: Any, ndim: int) -> NDArray[Any] | None:
+    """Return the weights of rows as an array that broadcasts against one of `ndim` dimensions."""
+    if value is None:
+        return None
+    array = as_real_array(name, value)
+    if array.ndim > 1:
+        raise ValueError(f"{name} has shape {array.shape}; it must have one weight for each row")
+    return array.reshape(array.shape + (1,) * (ndim - 1)) if array.ndim else array
+
+
 def as_pos_weight(value: ArrayLike | None) -> NDArray[Any] | None:
     """Return ``pos_weight`` as an array without a negative value."""
     if value is None:

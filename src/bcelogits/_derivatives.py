@@ -276,7 +276,8 @@ def grad_and_hess(
     num_threads : int, optional
         All these as in `binary_cross_entropy_with_logits`.
     hess_floor : float
-        Second derivatives below it are replaced by it, except where elements are left out.
+        Least :math:`\sigma(x)\,\sigma(-x)`: where it is lower, this takes its place, before weights
+        are multiplied in. An element of weight 2 is as two, of weight 0 as none.
     dtype : dtype, optional
         Dtype of both results, by default that of `out`, or else of `input`. float64 is also what
         they are computed in.

@@ -400,7 +400,8 @@ static exact_value exact_of(const random_call *c, bcel_function function, int re
             a = e->w * e->p * e->y * sp_minus;
             b = e->w * e->q * sp;
         } else if (function == BCEL_GRAD_AND_HESS && result == 1) {
-            a = e->w * (e->q + e->p * e->y) * s * s_minus;
+            long double slope = s * s_minus, low = narrowed(c, c->call.hess_floor);
+            a = e->w * (e->q + e->p * e->y) * (slope < low ? low : slope);
         } else {
             derivative = 1;
             a = e->w * e->q * s;
@@ -409,10 +410,6 @@ static exact_value exact_of(const random_call *c, bcel_function function, int re
     }
     if (derivative) a *= e->g, b *= e->g;
     exact_value r = { a + b, fabsl(a) + fabsl(b) };
-    if (function == BCEL_GRAD_AND_HESS && result == 1 && !(r.value >= (long double)c->call.hess_floor)) {
-        r.value = is_single(c) ? (long double)(float)c->call.hess_floor : (long double)c->call.hess_floor;
-        r.size = r.value;
-    }
     if (!e->counted && function < BCEL_SIGMOID) r.value = r.size = 0;
     return r;
 }

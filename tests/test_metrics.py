@@ -1,0 +1,160 @@
+"""bcelogits.metrics, in scikit-learn and without it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+import bcelogits as bce
+from bcelogits.metrics import log_loss_from_logits
+
+X = np.linspace(-9, 9, 60)
+Y = (np.arange(60) % 3 == 0).astype(int)
+W = np.resize([1.0, 0.0, 2.5], 60)
+
+
+def test_value() -> None:
+    found = log_loss_from_logits(Y, X, sample_weight=W)
+    assert type(found) is float
+    exact = math.fsum(W * (np.logaddexp(0, X) - Y * X)) / math.fsum(W)
+    assert found == pytest.approx(exact, rel=1e-15)
+
+
+def test_float32_logits_give_more_than_float32() -> None:
+    x = X.astype(np.float32)
+    assert log_loss_from_logits(Y, x) == pytest.approx(
+        log_loss_from_logits(Y, x.astype(np.float64)), rel=1e-8
+    )
+
+
+def test_all_arguments() -> None:
+    found = log_loss_from_logits(Y, X, sample_weight=W, pos_weight=3, label_smoothing=0.1)
+    assert found == bce.binary_cross_entropy_with_logits(
+        X, Y, W, reduction="weighted_mean", pos_weight=3, label_smoothing=0.1
+    )
+
+
+def test_several_labels() -> None:
+    x, y, w = X.reshape(20, 3), Y.reshape(20, 3), W[:20]
+    found = log_loss_from_logits(y, x, sample_weight=w, pos_weight=[1, 2, 3])
+    each = [
+        log_loss_from_logits(y[:, j], x[:, j], sample_weight=w, pos_weight=j + 1) for j in range(3)
+    ]
+    assert found == pytest.approx(np.mean(each), rel=1e-15)
+
+
+@pytest.mark.parametrize("names", [("no", "yes"), (-1, 1), (1, 2), (False, True)])
+def test_pos_label(names: tuple[Any, Any]) -> None:
+    y = np.array(names)[Y]
+    assert log_loss_from_logits(y, X, pos_label=names[1]) == log_loss_from_logits(Y, X)
+    assert log_loss_from_logits(y, X, pos_label=names[0]) == log_loss_from_logits(1 - Y, X)
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_score", "options", "message"),
+    [
+        (Y - 1, X, {}, r"target\[0\] is 0|target\[1\] is -1"),
+        (np.array(["no", "yes"])[Y], X, {}, "dtype"),
+        (Y, X[:7], {}, r"\(60,\).*\(7,\)"),
+        (Y, X, {"sample_weight": W[:, None]}, r"sample_weight has shape \(60, 1\)"),
+        (Y, X, {"sample_weight": W[:7]}, "weight"),
+        (Y, X, {"pos_weight": -1}, "pos_weight"),
+    ],
+)
+def test_errors(y_true: Any, y_score: Any, options: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        log_loss_from_logits(y_true, y_score, **options)
+
+
+# --- beside scikit-learn ---------------------------------------------------------------------
+
+finite = st.floats(-30, 30)
+
+
+@given(hnp.arrays(np.float64, st.integers(2, 30), elements=finite), st.data())
+def test_it_is_the_log_loss_of_probabilities(x: Any, data: Any) -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    y = data.draw(hnp.arrays(bool, x.size))
+    w = data.draw(hnp.arrays(np.float64, x.size, elements=st.floats(0.25, 4)))
+    expected = metrics.log_loss(y, bce.sigmoid(x), sample_weight=w, labels=[False, True])
+    # From 1 - p scikit-learn has what double precision leaves of it.
+    assert log_loss_from_logits(y, x, sample_weight=w) == pytest.approx(expected, abs=1e-3)
+    near = np.abs(x).max() < 10
+    assert not near or log_loss_from_logits(y, x, sample_weight=w) == pytest.approx(
+        expected, rel=1e-11, abs=1e-11
+    )
+
+
+@pytest.fixture(scope="module")
+def cancer() -> tuple[Any, Any]:
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
+    x, y = datasets.load_breast_cancer(return_X_y=True)
+    return (x - x.mean(axis=0)) / x.std(axis=0), y
+
+
+class TestScorer:
+    def scorer(self, **options: Any) -> Any:
+        from sklearn.metrics import make_scorer
+
+        return make_scorer(
+            log_loss_from_logits,
+            greater_is_better=False,
+            response_method="decision_function",
+            **options,
+        )
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_is_neg_log_loss(self, cancer: tuple[Any, Any], weighted: bool) -> None:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import get_scorer
+
+        x, y = cancer
+        model = LogisticRegression().fit(x, y)
+        options = {"sample_weight": np.resize([1.0, 2.0, 0.5], y.size)} if weighted else {}
+        found = self.scorer()(model, x, y, **options)
+        assert found == pytest.approx(get_scorer("neg_log_loss")(model, x, y, **options), rel=1e-9)
+
+    @pytest.mark.parametrize("pos_label", ["benign", "malignant"])
+    def test_pos_label_turns_the_scores(self, cancer: tuple[Any, Any], pos_label: str) -> None:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import get_scorer
+
+        x, y = cancer
+        names = np.where(y == 1, "benign", "malignant")
+        model = LogisticRegression().fit(x, names)
+        expected = get_scorer("neg_log_loss")(model, x, names)
+        assert self.scorer(pos_label=pos_label)(model, x, names) == pytest.approx(expected)
+
+    def test_cross_validation(self, cancer: tuple[Any, Any]) -> None:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import cross_validate
+
+        x, y = cancer
+        scoring = {"ours": self.scorer(), "theirs": "neg_log_loss"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = cross_validate(LogisticRegression(), x, y, scoring=scoring)
+        np.testing.assert_allclose(found["test_ours"], found["test_theirs"], rtol=1e-9)
+
+    def test_xgboost_takes_it(self, cancer: tuple[Any, Any]) -> None:
+        xgboost = pytest.importorskip("xgboost", reason="the peer, xgboost, is not installed")
+        from bcelogits import boosting
+
+        x, y = cancer
+        model = xgboost.XGBClassifier(
+            objective=boosting.xgboost(),
+            eval_metric=log_loss_from_logits,
+            n_estimators=3,
+            n_jobs=1,
+        )
+        weight = np.resize([1.0, 2.0], y.size)
+        model.fit(x, y, eval_set=[(x, y)], sample_weight_eval_set=[weight], verbose=False)
+        found = model.evals_result()["validation_0"]
+        np.testing.assert_allclose(found["log_loss_from_logits"], found["logloss"], rtol=1e-5)
