@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from . import cases, curves, machine, peers, report
+from . import cases, curves, machine, peers, report, torch_rows
 from .measure import Effort, run_contest
 
 HERE = Path(__file__).resolve().parent
@@ -110,7 +110,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a rough run within a minute")
     parser.add_argument("--rows-only", action="store_true", help="the table of goals alone")
     parser.add_argument("--runs", type=int, default=1, help="runs of the goals in a row")
-    parser.add_argument("--only", metavar="TEXT", help="goals and shapes whose name holds TEXT")
+    parser.add_argument("--only", metavar="TEXT", help="what has TEXT in its name")
     parser.add_argument("--seconds", type=float, help="time for each goal; default 3, quick 0.3")
     parser.add_argument(
         "--cpu-time",
@@ -143,6 +143,7 @@ def run(options: argparse.Namespace, name: str) -> report.Results:
     if not options.rows_only:
         brief = replace(effort, seconds=effort.seconds / 2)
         results["shapes"] = measure_cases(chosen(cases.shapes()), brief, 1)
+        results["torch"] = measure_cases(chosen(torch_rows.rows()), brief, 1)
     if not options.rows_only and not options.only:
         log("cost per element in cache")
         results["flat"] = {d: curves.flatness(d, effort) for d in ("float32", "float64")}
@@ -160,7 +161,7 @@ def main() -> None:
     file = options.folder / f"{name}.json"
     results = report.read_json(file) if options.redraw else run(options, name)
     print(report.machine(results), end="\n\n")
-    for found in (results["goals"], results.get("shapes")):
+    for found in (results["goals"], results.get("shapes"), results.get("torch")):
         if found:
             print(report.cases(found), end="\n\n")
     for part in (report.entry_point(results), report.missing(results)):

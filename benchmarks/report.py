@@ -29,6 +29,8 @@ def markdown(results: Results, pictures: Mapping[str, str]) -> str:
         parts += ["## Goals", GOALS_TEXT, cases(results["goals"]), entry_point(results)]
     if results.get("shapes"):
         parts += ["## Shapes and layouts", SHAPES_TEXT, cases(results["shapes"])]
+    if results.get("torch"):
+        parts += ["## PyTorch", TORCH_TEXT, cases(results["torch"])]
     if results.get("flat"):
         parts += ["## Cost per element in cache", FLAT_TEXT, flat(results["flat"])]
     parts += [f"## {caption}\n\n![{caption}]({file})" for caption, file in pictures.items()]
@@ -52,6 +54,7 @@ GOALS_TEXT = (
     "verdict is that of the ratio of the least times. Times are microseconds of one call."
 )
 SHAPES_TEXT = "The same, against the contiguous case of as many elements. float32."
+TORCH_TEXT = "The same, of bcelogits.torch against torch's own loss, on the same tensors."
 FLAT_TEXT = "Mean of n elements in nanoseconds per element, least, all sizes in turn."
 CURVES_TEXT = "Nanoseconds per element, least of the rounds."
 LATENCY_TEXT = (

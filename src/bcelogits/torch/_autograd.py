@@ -1,4 +1,4 @@
-"""The loss and its gradients as autograd sees them: as functions, and as operators that are traced."""
+"""The loss and its gradients as autograd sees them: as functions, and as traced operators."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ class Grads(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads_output: Tensor | None) -> tuple[Tensor | None, ...]:
         grad_output, *tensors = ctx.saved_tensors
-        found = _formula.grads_of_grads(
-            grads_output, grad_output, tensors, ctx.options, ctx.needed
-        )
+        found = _formula.grads_of_grads(grads_output, grad_output, tensors, ctx.options, ctx.needed)
         return *found, None, None
 
 

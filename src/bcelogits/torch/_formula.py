@@ -120,9 +120,7 @@ def _term(coefficient: Tensor, x: Tensor) -> Tensor:
     return coefficient * _Softplus.apply(torch.where((coefficient == 0) & x.isinf(), 0, x))
 
 
-def _reduce(
-    losses: Tensor, keep: Tensor | None, weight: Tensor | None, options: Options
-) -> Tensor:
+def _reduce(losses: Tensor, keep: Tensor | None, weight: Tensor | None, options: Options) -> Tensor:
     if options.reduction == "none":
         return losses
     if options.reduction == "sum":
@@ -143,9 +141,7 @@ def grads(
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         # Names of their own, lest one be differentiated by way of another.
-        own = [
-            None if t is None else _leaf(t, n) for t, n in zip(tensors, needed, strict=True)
-        ]
+        own = [None if t is None else _leaf(t, n) for t, n in zip(tensors, needed, strict=True)]
         value = loss(own, options._replace(check=False))
         wanted = [i for i, n in enumerate(needed) if n and own[i] is not None]
         found = torch.autograd.grad(
@@ -185,14 +181,15 @@ def grads_of_grads(
             if a is not None and b is not None and a.requires_grad
         ]
         wanted = [i for i, t in enumerate(inputs) if t is not None and t.requires_grad]
-        found = torch.autograd.grad(
-            [a for a, _ in pairs],
-            [inputs[i] for i in wanted],
-            [b for _, b in pairs],
-            create_graph=create_graph,
-            materialize_grads=True,
-        ) if pairs else [None] * len(wanted)
-    results: list[Tensor | None] = [None] * len(inputs)
-    for i, grad in zip(wanted, found, strict=True):
-        results[i] = grad
+        results: list[Tensor | None] = [None] * len(inputs)
+        if pairs:  # a gradient may be constant
+            found = torch.autograd.grad(
+                [a for a, _ in pairs],
+                [inputs[i] for i in wanted],
+                [b for _, b in pairs],
+                create_graph=create_graph,
+                materialize_grads=True,
+            )
+            for i, grad in zip(wanted, found, strict=True):
+                results[i] = grad
     return tuple(results)

@@ -96,7 +96,7 @@ def as_array(name: str, tensor: Tensor) -> NDArray[Any]:
     """Return the memory of a tensor as an array."""
     try:
         if tensor.dtype is torch.bfloat16:
-            bits: NDArray[Any] = tensor.detach().view(torch.int16).numpy()
+            bits: NDArray[Any] = tensor.detach().resolve_neg().view(torch.int16).numpy()
             return bits.view(_bfloat16())
         if tensor.requires_grad or tensor.is_neg():
             return tensor.numpy(force=True)
@@ -110,7 +110,7 @@ def _bfloat16() -> Any:
         from ml_dtypes import bfloat16
     except ImportError:
         raise ImportError(
-            "tensors of dtype bfloat16 need ml_dtypes, which the extra 'torch' of bcelogits installs"
+            "tensors of dtype bfloat16 need ml_dtypes, which bcelogits[torch] installs"
         ) from None
     return bfloat16
 

@@ -1,8 +1,8 @@
 """Which of three ways a call goes.
 
 DIRECT: Tensors have memory, and nobody watches: the C core computes, in functions of autograd.
-TRACED: What is done is recorded, by ``torch.compile`` or a dispatch mode, or tensors have no memory:
-        operators that torch knows.
+TRACED: What is done is recorded, by ``torch.compile`` or a dispatch mode, or tensors have no
+        memory: operators that torch knows.
 COMPOSED: Transforms of ``torch.func`` or forward-mode differentiation: the formula of the loss, of
         operations that torch transforms, over the softplus of the C core.
 """
