@@ -13,7 +13,7 @@ from .measure import Contest
 SMALL, LARGE = 16, 2**20
 
 
-def _losses(module: bool, **options: Any) -> dict[str, Any]:
+def _losses(module: bool) -> dict[str, Any]:
     peers.load("PyTorch")
     import torch
 
@@ -21,7 +21,7 @@ def _losses(module: bool, **options: Any) -> dict[str, Any]:
 
     if module:
         ours, theirs = bcelogits.torch.BCEWithLogitsLoss, torch.nn.BCEWithLogitsLoss
-        return {"loss": ours(**options), "torch_loss": theirs(**options)}
+        return {"loss": ours(), "torch_loss": theirs()}
     return {
         "loss": bcelogits.torch.binary_cross_entropy_with_logits,
         "torch_loss": torch.nn.functional.binary_cross_entropy_with_logits,
@@ -46,7 +46,9 @@ def _forward_and_backward(n: int, dtype: str) -> Contest:
     names = _losses(module=False) | _tensors(n, dtype)
     names["x"].requires_grad_()
     return pair(
-        "x.grad = None; loss(x, t).backward()", "x.grad = None; torch_loss(x, t).backward()", **names
+        "x.grad = None; loss(x, t).backward()",
+        "x.grad = None; torch_loss(x, t).backward()",
+        **names,
     )
 
 

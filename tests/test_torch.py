@@ -6,10 +6,12 @@ Values, dtypes, layouts, memory, the module and errors; derivatives are in test_
 from __future__ import annotations
 
 import copy
+import doctest
 import inspect
 import io
 import itertools
 import pickle
+import re
 import threading
 import tracemalloc
 
@@ -92,6 +94,18 @@ class TestSignatures:
         both = [(p.name, p.default, p.kind) for p in ours[: len(theirs)]]
         assert both == [(p.name, p.default, p.kind) for p in theirs]
         assert all(p.kind is p.KEYWORD_ONLY for p in ours[len(theirs) :])
+
+    @pytest.mark.parametrize("thing", [binary_cross_entropy_with_logits, BCEWithLogitsLoss])
+    def test_docstrings(self, thing, capsys):
+        """Every argument is described, and the examples print what they say."""
+        for name in inspect.signature(thing).parameters:
+            assert re.search(rf"(?m)^ *(\w+, )*{name}(, \w+)* : ", thing.__doc__), name
+        runner = doctest.DocTestRunner()
+        finder = doctest.DocTestFinder(recurse=False)
+        for test in finder.find(thing, thing.__name__, globs={}):
+            runner.run(test)
+        assert runner.tries > 0
+        assert runner.failures == 0, capsys.readouterr().out
 
     def test_names(self):
         import bcelogits.torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sys
+import warnings
 
 import pytest
 
@@ -13,12 +13,8 @@ from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 
 from bcelogits.torch import BCEWithLogitsLoss, binary_cross_entropy_with_logits  # noqa: E402
 
-# torch's own: of its tracing of functions of autograd, and of backends that record graphs.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Your compiler for AOTAutograd:UserWarning"),
-    pytest.mark.skipif(sys.version_info >= (3, 15), reason="torch.compile knows no such Python"),
-]
+# torch's own: of its backends that record graphs.
+pytestmark = pytest.mark.filterwarnings("ignore:Your compiler for AOTAutograd:UserWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -101,13 +97,15 @@ def test_gradient_comes_with_the_loss():
     ],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore:size_average")
 def test_options(options):
     def function(x, y):
         return binary_cross_entropy_with_logits(x, y, **options)
 
     x, y, *_ = problem()
-    assert torch.equal(compiled(function, "eager")(x, y.round()), function(x, y.round()))
+    result = compiled(function, "eager")(x, y.round())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of size_average and reduce
+        assert torch.equal(result, function(x, y.round()))
 
 
 def test_module_with_buffers():
@@ -149,6 +147,13 @@ def test_dispatch_modes_see_the_operator():
     x, y, *_ = problem()
     traced = make_fx(lambda x, y: binary_cross_entropy_with_logits(x, y))(x, y)
     assert "bcelogits.loss" in traced.code
+    assert torch.equal(traced(2 * x, y), binary_cross_entropy_with_logits(2 * x, y))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # that shapes are compared
+def test_torchscript_traces_the_operator():
+    x, y, *_ = problem()
+    traced = torch.jit.trace(binary_cross_entropy_with_logits, (x, y))
     assert torch.equal(traced(2 * x, y), binary_cross_entropy_with_logits(2 * x, y))
 
 

@@ -12,8 +12,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed; the extra '
 PAGE = clibrary.ROOT / "docs" / "pytorch.md"
 
 
-@pytest.mark.filterwarnings("ignore:Your compiler for AOTAutograd:UserWarning")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 def test_snippets():
     text = PAGE.read_text("utf-8")
     names: dict[str, object] = {}

@@ -133,6 +133,17 @@ class TestGraphs:
 
         torch.testing.assert_close(second(binary_cross_entropy_with_logits), second(torch_loss))
 
+    def test_batches_of_gradients(self):
+        """Of a target that depends on the logits: neither is differentiated by way of the other."""
+
+        def jacobian(loss):
+            (x,) = leaves(self.x)
+            values = loss(x, x.sigmoid() ** 2, reduction="none")
+            factors = torch.eye(x.numel(), dtype=x.dtype).view(-1, *x.shape)
+            return torch.autograd.grad(values, x, factors, is_grads_batched=True)
+
+        torch.testing.assert_close(jacobian(binary_cross_entropy_with_logits), jacobian(torch_loss))
+
     def test_one_tensor_as_both(self):
         def second(loss):
             (x,) = leaves(self.y)

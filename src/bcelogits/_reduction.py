@@ -39,7 +39,7 @@ def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
     return meant
 
 
-def reduction_meant_by(size_average: Any, reduce: Any) -> Reduction:
+def reduction_meant_by(size_average: Any, reduce: Any) -> str:
     """Return what the two older arguments mean where not both are None."""
     if reduce is not None and not reduce:
         return "none"

@@ -141,7 +141,7 @@ def grads(
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         # Names of their own, lest one be differentiated by way of another.
-        own = [None if t is None else _leaf(t, n) for t, n in zip(tensors, needed, strict=True)]
+        own = [None if t is None else t.view_as(t) for t in tensors]
         value = loss(own, options._replace(check=False))
         wanted = [i for i, n in enumerate(needed) if n and own[i] is not None]
         found = torch.autograd.grad(
@@ -155,12 +155,6 @@ def grads(
     for i, grad in zip(wanted, found, strict=True):
         results[i] = grad
     return results
-
-
-def _leaf(tensor: Tensor, needed: bool) -> Tensor:
-    if not needed or tensor.requires_grad:
-        return tensor.view_as(tensor)
-    return tensor.detach().requires_grad_()
 
 
 def grads_of_grads(
@@ -182,7 +176,7 @@ def grads_of_grads(
         ]
         wanted = [i for i, t in enumerate(inputs) if t is not None and t.requires_grad]
         results: list[Tensor | None] = [None] * len(inputs)
-        if pairs:  # a gradient may be constant
+        if pairs:  # the gradients may all be constant
             found = torch.autograd.grad(
                 [a for a, _ in pairs],
                 [inputs[i] for i in wanted],

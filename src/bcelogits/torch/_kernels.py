@@ -88,9 +88,10 @@ def grads(
     """Compute the gradients that are needed, each of the shape and dtype of its tensor."""
     arguments = as_arguments(tensors, options, check=False)  # the loss has checked them
     threads = as_num_threads(options.num_threads)
-    elementwise = options.reduction == "none"
+    code = REDUCTIONS.get(options.reduction)
     factor = as_array("grad_output", grad_output)
-    call = arguments.call(grad_output=factor if elementwise else None)
+    call = arguments.call(grad_output=factor if code is None else None)
+    shape = arguments.input.shape
     results: list[Tensor | None] = [None] * len(NAMES)
     for i, name in enumerate(NAMES):
         tensor = tensors[i]
@@ -98,13 +99,11 @@ def grads(
             continue
         grad = results[i] = empty_like(tensor)
         out = as_array("grad", grad)
-        if elementwise:
-            map_grad(call, name, threads, out, arguments.input.shape)
+        if code is None:
+            map_grad(call, name, threads, out, shape)
         elif name == "input":
             value = np.empty(())  # comes with it
-            code, scale = REDUCTIONS[options.reduction], float(factor)
-            _parallel.value_and_grad(call, code, scale, threads, value, out)
+            _parallel.value_and_grad(call, code, float(factor), threads, value, out)
         else:
-            code, scale = REDUCTIONS[options.reduction], float(factor)
-            reduce_grad(call, name, code, scale, out, arguments.input.shape)
+            reduce_grad(call, name, code, float(factor), out, shape)
     return results

@@ -12,7 +12,7 @@ from bcelogits._reduction import Reduction, legacy_reduction, reduction_meant_by
 from bcelogits._repr import written_arguments
 from bcelogits._threads import as_num_threads
 from bcelogits.torch import _autograd, _formula, _kernels, _operators
-from bcelogits.torch._tensors import Options, check_tensors, result_dtype
+from bcelogits.torch._tensors import Options, check_operands, check_tensors, result_dtype
 from bcelogits.torch._ways import COMPOSED, DIRECT, TRACED, way
 
 if TYPE_CHECKING:
@@ -120,30 +120,32 @@ def binary_cross_entropy_with_logits(
         return result
     tensors = input, target, weight, pos_weight
     chosen = way(*tensors)
-    check_tensors(*tensors, plain=chosen == DIRECT)
-    as_num_threads(num_threads)
+    if chosen != DIRECT:
+        check_tensors(*tensors)
+    check_operands(input, target)
     if chosen == TRACED and (size_average is not None or reduce is not None):
         # A warning finds the caller by frames, which no graph has.
-        reduction = reduction_meant_by(size_average, reduce)
-        size_average = reduce = None
+        meant = reduction_meant_by(size_average, reduce)
+    else:
+        meant = legacy_reduction(size_average, reduce, reduction)
+    as_num_threads(num_threads)
     options = Options(
-        legacy_reduction(size_average, reduce, reduction),
+        meant,
         as_label_smoothing(label_smoothing),
         as_ignore_index(ignore_index),
-        check,
+        bool(check),
         num_threads,
         result_dtype(input, target),
     )
+    if chosen == DIRECT:
+        if torch.is_grad_enabled():
+            for tensor in tensors:
+                if tensor is not None and tensor.requires_grad:
+                    return _autograd.Loss.apply(*tensors, options)
+        return _kernels.loss(tensors, options)
     if chosen == COMPOSED:
         return _formula.loss(tensors, options)
-    if chosen == TRACED:
-        with_grad = _autograd.comes_with_grad(input, options)
-        return _operators.loss(*tensors, *options, with_grad)[0]
-    if torch.is_grad_enabled():
-        for tensor in tensors:
-            if tensor is not None and tensor.requires_grad:
-                return _autograd.Loss.apply(*tensors, options)
-    return _kernels.loss(tensors, options)
+    return _operators.loss(*tensors, *options, _autograd.comes_with_grad(input, options))[0]
 
 
 class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):

@@ -35,18 +35,25 @@ class Options(NamedTuple):
 
 
 def check_tensors(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    pos_weight: Tensor | None,
-    *,
-    plain: bool,
+    input: Tensor, target: Tensor, weight: Tensor | None, pos_weight: Tensor | None
 ) -> None:
-    """Raise unless these are dense tensors of the CPU, as `plain` ones are, that fit each other."""
-    if not plain:
-        for name, tensor in zip(NAMES, (input, target, weight, pos_weight), strict=True):
-            if tensor is not None or name in ("input", "target"):
-                _check_tensor(name, tensor)
+    """Raise unless these are dense tensors of the CPU, or without memory."""
+    for name, tensor in zip(NAMES, (input, target, weight, pos_weight), strict=True):
+        if tensor is None and name in ("weight", "pos_weight"):
+            continue
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"{name} must be a tensor, not {type(tensor).__name__}")
+        if not (tensor.is_cpu or tensor.is_meta):
+            raise NotImplementedError(
+                f"{name} is on {tensor.device}; bcelogits computes on the CPU alone. For other "
+                "devices there is torch.nn.functional.binary_cross_entropy_with_logits"
+            )
+        if tensor.layout is not torch.strided or tensor.is_nested:
+            raise TypeError(f"{name} must be a dense tensor, not one of layout {tensor.layout}")
+
+
+def check_operands(input: Tensor, target: Tensor) -> None:
+    """Raise unless logits are floats, and targets have their shape."""
     if input.dtype not in _LOGITS:
         raise TypeError(
             f"input has dtype {input.dtype}; it must be float16, bfloat16, float32 or float64"
@@ -56,18 +63,6 @@ def check_tensors(
             f"target has shape {tuple(target.shape)}, input has shape {tuple(input.shape)}; "
             "they must be the same"
         )
-
-
-def _check_tensor(name: str, tensor: Any) -> None:
-    if not isinstance(tensor, torch.Tensor):
-        raise TypeError(f"{name} must be a tensor, not {type(tensor).__name__}")
-    if not (tensor.is_cpu or tensor.is_meta):
-        raise NotImplementedError(
-            f"{name} is on {tensor.device}; bcelogits computes on the CPU alone. For other devices "
-            "there is torch.nn.functional.binary_cross_entropy_with_logits"
-        )
-    if tensor.layout is not torch.strided or tensor.is_nested:
-        raise TypeError(f"{name} must be a dense tensor, not one of layout {tensor.layout}")
 
 
 def check_broadcast(name: str, tensor: Tensor | None, input: Tensor) -> None:
@@ -98,9 +93,7 @@ def as_array(name: str, tensor: Tensor) -> NDArray[Any]:
         if tensor.dtype is torch.bfloat16:
             bits: NDArray[Any] = tensor.detach().resolve_neg().view(torch.int16).numpy()
             return bits.view(_bfloat16())
-        if tensor.requires_grad or tensor.is_neg():
-            return tensor.numpy(force=True)
-        return tensor.numpy()
+        return tensor.numpy(force=True)  # even if it needs a gradient
     except TypeError as error:
         raise TypeError(f"{name} of dtype {tensor.dtype} is not supported: {error}") from error
 
