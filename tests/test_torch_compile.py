@@ -13,8 +13,12 @@ from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 
 from bcelogits.torch import BCEWithLogitsLoss, binary_cross_entropy_with_logits  # noqa: E402
 
-# torch's own: of its backends that record graphs.
-pytestmark = pytest.mark.filterwarnings("ignore:Your compiler for AOTAutograd:UserWarning")
+# torch's own, of itself: its backends that record graphs, and what it calls deprecated but uses.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Your compiler for AOTAutograd:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*autograd.function.Function.* should not be instantiated"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.\\w+` is deprecated:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
