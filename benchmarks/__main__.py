@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from . import boosting_rows, cases, curves, machine, peers, report
+from . import boosting_rows, cases, curves, machine, peers, report, torch_rows
 from .measure import Effort, run_contest
 
 HERE = Path(__file__).resolve().parent
@@ -144,6 +144,7 @@ def run(options: argparse.Namespace, name: str) -> report.Results:
         brief = replace(effort, seconds=effort.seconds / 2)
         results["shapes"] = measure_cases(chosen(cases.shapes()), brief, 1)
         results["boosting"] = measure_cases(chosen(boosting_rows.cases()), brief, 1)
+        results["torch"] = measure_cases(chosen(torch_rows.cases()), brief, 1)
     if not options.rows_only and not options.only:
         log("cost per element in cache")
         results["flat"] = {d: curves.flatness(d, effort) for d in ("float32", "float64")}
@@ -161,7 +162,8 @@ def main() -> None:
     file = options.folder / f"{name}.json"
     results = report.read_json(file) if options.redraw else run(options, name)
     print(report.machine(results), end="\n\n")
-    for found in (results["goals"], results.get("shapes"), results.get("boosting")):
+    for table in ("goals", "shapes", "boosting", "torch"):
+        found = results.get(table)
         if found:
             print(report.cases(found), end="\n\n")
     for part in (report.entry_point(results), report.missing(results)):

@@ -34,7 +34,8 @@ class Case:
     threads: bool = False  # several: only the clock on the wall tells their time
 
 
-def _pair(ours: str, theirs: str, **names: Any) -> Contest:
+def pair(ours: str, theirs: str, **names: Any) -> Contest:
+    """Return the contest of our statement and that of others."""
     return Contest({OURS: ours, THEIRS: theirs}, names)
 
 
@@ -43,12 +44,12 @@ def _pair(ours: str, theirs: str, **names: Any) -> Contest:
 
 def _mean_by_dot(dtype: str) -> Contest:
     x, t = logits(2**24, dtype), targets(2**24, dtype)
-    return _pair("loss(x, t)", "np.dot(x, t)", loss=bce.BCEWithLogitsLoss(), np=np, x=x, t=t)
+    return pair("loss(x, t)", "np.dot(x, t)", loss=bce.BCEWithLogitsLoss(), np=np, x=x, t=t)
 
 
 def _mean_by_exp(dtype: str) -> Contest:
     x, t = logits(2**16, dtype), targets(2**16, dtype)
-    return _pair(
+    return pair(
         "loss(x, t)",
         "np.exp(x, out=o)",
         loss=bce.BCEWithLogitsLoss(),
@@ -66,14 +67,14 @@ def _torch_names(x: Any, t: Any) -> dict[str, Any]:
 
 def _mean_by_torch() -> Contest:
     x, t = logits(2**24), targets(2**24)
-    return _pair("loss(x, t)", "torch(tx, tt)", loss=bce.BCEWithLogitsLoss(), **_torch_names(x, t))
+    return pair("loss(x, t)", "torch(tx, tt)", loss=bce.BCEWithLogitsLoss(), **_torch_names(x, t))
 
 
 def _weighted_by_torch() -> Contest:
     shape = 4096, 64
     x, t, w, p = logits(shape), targets(shape), weights((4096, 1)), weights(64, seed=4)
     convert = peers.load("PyTorch").convert
-    return _pair(
+    return pair(
         "loss(x, t)",
         "torch(tx, tt, weight=tw, pos_weight=tp)",
         loss=bce.BCEWithLogitsLoss(weight=w, pos_weight=p),
@@ -84,7 +85,7 @@ def _weighted_by_torch() -> Contest:
 
 
 def _pos_weight_by_none() -> Contest:
-    return _pair(
+    return pair(
         "loss(x, t)",
         "unweighted(x, t)",
         loss=bce.BCEWithLogitsLoss(pos_weight=3.0),
@@ -96,7 +97,7 @@ def _pos_weight_by_none() -> Contest:
 
 def _none_by_torch(dtype: str) -> Contest:
     x, t = logits(2**20, dtype), targets(2**20, dtype)
-    return _pair(
+    return pair(
         "loss(x, t, reduction='none', out=o)",
         "torch(tx, tt, reduction='none')",
         loss=bce.binary_cross_entropy_with_logits,
@@ -109,7 +110,7 @@ def _gradient_by_torch(dtype: str) -> Contest:
     x, t = logits(2**20, dtype), targets(2**20, dtype)
     torch = peers.load("PyTorch")
     assert torch.convert_leaf is not None
-    return _pair(
+    return pair(
         "loss.value_and_grad(x, t, out=o)",
         "forward_backward(leaf, tt)",
         loss=bce.BCEWithLogitsLoss(),
@@ -125,7 +126,7 @@ def _hessian_by_scikit_learn() -> Contest:
     from sklearn._loss import HalfBinomialLoss
 
     x, t = logits(2**20), targets(2**20)
-    return _pair(
+    return pair(
         "grad_and_hess(x, t, out=(g, h))",
         "gradient_hessian(t, x, gradient_out=g, hessian_out=h, n_threads=1)",
         grad_and_hess=bce.grad_and_hess,
@@ -139,7 +140,7 @@ def _hessian_by_scikit_learn() -> Contest:
 
 def _target_dtype(dtype: str) -> Contest:
     t = targets(2**24)
-    return _pair(
+    return pair(
         "loss(x, t)",
         "loss(x, t_float32)",
         loss=bce.BCEWithLogitsLoss(),
@@ -158,7 +159,7 @@ def _logit_dtype(name: str) -> Contest:
     else:
         dtype = np.dtype(name)
     x = logits(2**20)
-    return _pair(
+    return pair(
         "loss(x, t)",
         "loss(x_float32, t)",
         loss=bce.BCEWithLogitsLoss(),
@@ -169,7 +170,7 @@ def _logit_dtype(name: str) -> Contest:
 
 
 def _two_threads() -> Contest:
-    return _pair(
+    return pair(
         "two(x, t)",
         "one(x, t)",
         two=bce.BCEWithLogitsLoss(num_threads=2),
@@ -181,7 +182,7 @@ def _two_threads() -> Contest:
 
 def _small_call(n: int, weighted: bool) -> Contest:
     arguments = {"weight": weights(n), "pos_weight": weights(n, seed=4)} if weighted else {}
-    return _pair(
+    return pair(
         "loss(x, t)",
         "add(x, t)",
         loss=bce.BCEWithLogitsLoss(**arguments),
@@ -255,7 +256,7 @@ SHAPE_LIMIT = 1.5
 
 def _many_by_one_pos_weight(shape: tuple[int, ...], of_pos_weight: tuple[int, ...]) -> Contest:
     x, t = logits(shape), targets(shape)
-    return _pair(
+    return pair(
         "loss(x, t)",
         "flat_loss(flat_x, flat_t)",
         loss=bce.BCEWithLogitsLoss(pos_weight=weights(of_pos_weight)),
@@ -271,7 +272,7 @@ def _broadcast_by_full_pos_weight(
     shape: tuple[int, ...], of_pos_weight: tuple[int, ...]
 ) -> Contest:
     x, t, p = logits(shape), targets(shape), weights(of_pos_weight)
-    return _pair(
+    return pair(
         "loss(x, t)",
         "full_loss(x, t)",
         loss=bce.BCEWithLogitsLoss(pos_weight=p),
@@ -293,8 +294,8 @@ def _layout(function: str, arrange: Callable[[Any], Any], arrange_target: Callab
     x, t = logits(shape), targets(shape)
     names: dict[str, Any] = {"x": arrange(x), "t": arrange_target(t), "plain_x": x, "plain_t": t}
     if function == "mean":
-        return _pair("loss(x, t)", "loss(plain_x, plain_t)", loss=bce.BCEWithLogitsLoss(), **names)
-    return _pair(
+        return pair("loss(x, t)", "loss(plain_x, plain_t)", loss=bce.BCEWithLogitsLoss(), **names)
+    return pair(
         "loss(x, t, reduction='none', out=o)",
         "loss(plain_x, plain_t, reduction='none', out=plain_o)",
         loss=bce.binary_cross_entropy_with_logits,
@@ -305,7 +306,7 @@ def _layout(function: str, arrange: Callable[[Any], Any], arrange_target: Callab
 
 
 def _axis(shape: tuple[int, ...], axis: int) -> Contest:
-    return _pair(
+    return pair(
         f"loss(x, t, axis={axis})",
         "loss(x, t)",
         loss=bce.binary_cross_entropy_with_logits,

@@ -31,6 +31,8 @@ def markdown(results: Results, pictures: Mapping[str, str]) -> str:
         parts += ["## Shapes and layouts", SHAPES_TEXT, cases(results["shapes"])]
     if results.get("boosting"):
         parts += ["## Gradient boosting", BOOSTING_TEXT, cases(results["boosting"])]
+    if results.get("torch"):
+        parts += ["## PyTorch", TORCH_TEXT, cases(results["torch"])]
     if results.get("flat"):
         parts += ["## Cost per element in cache", FLAT_TEXT, flat(results["flat"])]
     parts += [f"## {caption}\n\n![{caption}]({file})" for caption, file in pictures.items()]
@@ -58,6 +60,7 @@ BOOSTING_TEXT = (
     "The same: a call of an objective, labels float32 and scores of the dtype named, or a whole "
     "training on one thread."
 )
+TORCH_TEXT = "The same, of bcelogits.torch against torch's own loss, on the same tensors."
 FLAT_TEXT = "Mean of n elements in nanoseconds per element, least, all sizes in turn."
 CURVES_TEXT = "Nanoseconds per element, least of the rounds."
 LATENCY_TEXT = (

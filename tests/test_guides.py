@@ -15,6 +15,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 # What each page needs besides NumPy.
 PAGES = {
     "boosting.md": ["xgboost", "lightgbm", "catboost", "sklearn"],
+    "pytorch.md": ["torch", "ml_dtypes"],
     "scikit-learn.md": ["sklearn"],
     "training.md": ["scipy", "sklearn"],
 }

@@ -195,14 +195,20 @@ def _map_value_and_grad(
     else:
         _parallel.map_elements(call, _core.LOSS, threads, value.array)
     for name, grad in grads.items():
-        if name == "input":
-            continue
-        out, order = _summed(grad.array, arguments.input.shape)
-        if order is None:
-            _parallel.map_elements(call, _DERIVATIVES[name], threads, out)
-        else:
-            call.sum_grad(_DERIVATIVES[name], out, order)
+        if name != "input":
+            map_grad(call, name, threads, grad.array, arguments.input.shape)
     return value.get()
+
+
+def map_grad(
+    call: _core.Call, name: str, threads: int, grad: NDArray[Any], shape: tuple[int, ...]
+) -> None:
+    """Write the elementwise derivative by an argument, summed to the shape of `grad`."""
+    out, order = _summed(grad, shape)
+    if order is None:
+        _parallel.map_elements(call, _DERIVATIVES[name], threads, out)
+    else:
+        call.sum_grad(_DERIVATIVES[name], out, order)
 
 
 def _reduce_value_and_grad(
@@ -221,10 +227,22 @@ def _reduce_value_and_grad(
         _parallel.reduce(call, code, threads, value)
     for name, grad in grads.items():
         if name != "input":
-            out, order = _summed(grad.array, arguments.input.shape)
-            call.reduce_grad(_DERIVATIVES[name], code, scale, out, order)
+            reduce_grad(call, name, code, scale, grad.array, arguments.input.shape)
     warn_of_empty_means(arguments, reduction, value)
     return value[()]
+
+
+def reduce_grad(
+    call: _core.Call,
+    name: str,
+    reduction: int,
+    scale: float,
+    grad: NDArray[Any],
+    shape: tuple[int, ...],
+) -> None:
+    """Write the gradient of a reduction by an argument other than the logits."""
+    out, order = _summed(grad, shape)
+    call.reduce_grad(_DERIVATIVES[name], reduction, scale, out, order)
 
 
 def _summed(

@@ -31,17 +31,19 @@ def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
     if size_average is None and reduce is None:
         check_reduction(reduction)
         return reduction
-    if reduce is not None and not reduce:
-        meant = "none"
-    elif size_average is None or size_average:
-        meant = "mean"
-    else:
-        meant = "sum"
+    meant = reduction_meant_by(size_average, reduce)
     warn(
         f"size_average and reduce are deprecated, use reduction='{meant}' instead",
         DeprecationWarning,
     )
     return meant
+
+
+def reduction_meant_by(size_average: Any, reduce: Any) -> str:
+    """Return what the two older arguments mean where not both are None."""
+    if reduce is not None and not reduce:
+        return "none"
+    return "mean" if size_average is None or size_average else "sum"
 
 
 def warn_of_empty_means(

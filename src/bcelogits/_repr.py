@@ -24,7 +24,8 @@ def _is(value: Any, unset: Any) -> bool:
 
 def _short(value: Any) -> str:
     """Return the value as it would be written as an argument, on one line, long arrays abridged."""
-    if not isinstance(value, np.ndarray):
-        return repr(value)
-    text = np.array2string(value, separator=", ", threshold=16, max_line_width=10**6)
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, separator=", ", threshold=16, max_line_width=10**6)
+    else:
+        text = repr(value)
     return " ".join(text.split())
