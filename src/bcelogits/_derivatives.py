@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 # How the library calls the derivative by an argument.
-_DERIVATIVES = {
+DERIVATIVES = {
     "input": _core.GRAD,
     "target": _core.GRAD_TARGET,
     "weight": _core.GRAD_WEIGHT,
@@ -127,7 +127,7 @@ def compute_value_and_grad(
     out: Any,
 ) -> tuple[Any, Any]:
     """Do what `value_and_grad` does, with arguments that are validated."""
-    names = _check_wrt(wrt, arguments)
+    names = check_wrt(wrt, arguments)
     factor = None if grad_output is None else as_real_array("grad_output", grad_output)
     if factor is not None and factor.ndim and reduction != "none":
         raise ValueError(
@@ -161,15 +161,16 @@ def compute_value_and_grad(
     return value, results[0] if isinstance(wrt, str) else results
 
 
-def _check_wrt(wrt: Any, arguments: Arguments) -> tuple[str, ...]:
-    choices = ", ".join(map(repr, _DERIVATIVES))
+def check_wrt(wrt: Any, arguments: Any) -> tuple[str, ...]:
+    """Return ``wrt`` as a tuple of names of arguments that are given."""
+    choices = ", ".join(map(repr, DERIVATIVES))
     names = (wrt,) if isinstance(wrt, str) else wrt
     if not isinstance(names, tuple):
         raise TypeError(f"wrt must be one of {choices} or a tuple, not {type(wrt).__name__}")
     if not names:
         raise ValueError(f"wrt must name one of {choices} at least")
     for name in names:
-        if name not in _DERIVATIVES:
+        if name not in DERIVATIVES:
             raise ValueError(f"wrt must be one of {choices} or a tuple of them, not {wrt!r}")
         if getattr(arguments, name) is None:
             raise ValueError(f"wrt names {name!r}, but {name} is None")
@@ -197,11 +198,11 @@ def _map_value_and_grad(
     for name, grad in grads.items():
         if name == "input":
             continue
-        out, order = _summed(grad.array, arguments.input.shape)
+        out, order = summed(grad.array, arguments.input.shape)
         if order is None:
-            _parallel.map_elements(call, _DERIVATIVES[name], threads, out)
+            _parallel.map_elements(call, DERIVATIVES[name], threads, out)
         else:
-            call.sum_grad(_DERIVATIVES[name], out, order)
+            call.sum_grad(DERIVATIVES[name], out, order)
     return value.get()
 
 
@@ -221,13 +222,13 @@ def _reduce_value_and_grad(
         _parallel.reduce(call, code, threads, value)
     for name, grad in grads.items():
         if name != "input":
-            out, order = _summed(grad.array, arguments.input.shape)
-            call.reduce_grad(_DERIVATIVES[name], code, scale, out, order)
+            out, order = summed(grad.array, arguments.input.shape)
+            call.reduce_grad(DERIVATIVES[name], code, scale, out, order)
     warn_of_empty_means(arguments, reduction, value)
     return value[()]
 
 
-def _summed(
+def summed(
     grad: NDArray[Any], shape: tuple[int, ...]
 ) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Return the gradient without the axes that are summed over, and the order that puts them last.
