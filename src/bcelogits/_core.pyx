@@ -317,13 +317,14 @@ cdef class Accumulator:
 
     cdef bcel_accumulator *sums
     cdef readonly Py_ssize_t size
+    cdef Py_ssize_t room
 
     def __cinit__(self, Py_ssize_t size=1):
         cdef Py_ssize_t i
         self.sums = <bcel_accumulator *>PyMem_Calloc(max(size, 1), sizeof(bcel_accumulator))
         if self.sums == NULL:
             raise MemoryError
-        self.size = size
+        self.size = self.room = size
         for i in range(size):
             bcel_accumulator_init(&self.sums[i])
 
@@ -345,19 +346,28 @@ cdef class Accumulator:
         for i in range(self.size):
             bcel_accumulator_merge(&into.sums[parts[i]], &self.sums[i])
 
+    def part(self, Py_ssize_t start, Py_ssize_t stop):
+        """A copy of the parts start <= i < stop."""
+        cdef Accumulator new
+        if not 0 <= start <= stop <= self.size:
+            raise IndexError(f"parts {start} to {stop} of {self.size}")
+        new = Accumulator(stop - start)
+        memcpy(new.sums, self.sums + start, (stop - start) * sizeof(bcel_accumulator))
+        return new
+
     def extend(self, Py_ssize_t size):
         """Have that many parts, if there are fewer; nothing is added to the new ones yet."""
         cdef bcel_accumulator *sums
-        cdef Py_ssize_t i
-        if size <= self.size:
-            return
-        sums = <bcel_accumulator *>PyMem_Realloc(self.sums, size * sizeof(bcel_accumulator))
-        if sums == NULL:
-            raise MemoryError
-        self.sums = sums
+        cdef Py_ssize_t i, room
+        if size > self.room:
+            room = max(size, self.room + self.room // 2)  # many new parts are few copies
+            sums = <bcel_accumulator *>PyMem_Realloc(self.sums, room * sizeof(bcel_accumulator))
+            if sums == NULL:
+                raise MemoryError
+            self.sums, self.room = sums, room
         for i in range(self.size, size):
-            bcel_accumulator_init(&sums[i])
-        self.size = size
+            bcel_accumulator_init(&self.sums[i])
+        self.size = max(self.size, size)
 
     def result(self, bcel_reduction reduction, cnp.ndarray out not None):
         """Write the value of the reduction to an array of no dimensions."""

@@ -459,7 +459,7 @@ def _call(
 def _located(error: ValueError, given: _Given, options: _Options, info: Any) -> ValueError:
     """Return the error with the index of a bad target in the whole, or the place of the chunk."""
     starts = [start for start, _ in info["array-location"]]
-    if str(error).startswith("target") and options["check"] and not any(map(math.isnan, starts)):
+    if str(error).endswith("outside [0, 1]") and not any(map(math.isnan, starts)):
         arguments = _arguments({**given, "weight": None, "pos_weight": None}, options)
         y = arguments.target
         bad = arguments.counted() & ~((y >= 0) & (y <= 1))
