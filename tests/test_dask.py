@@ -34,18 +34,12 @@ def synchronous():
         yield
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Two worker processes of one thread each."""
-    distributed = pytest.importorskip(
-        "distributed", reason="dask.distributed is not installed (extra: dask)"
-    )
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as processes,
-        distributed.Client(processes, set_as_default=False) as client,
-    ):
+@pytest.fixture
+def cluster(cluster_address):
+    """A client of two worker processes."""
+    from distributed import Client
+
+    with Client(cluster_address, set_as_default=False) as client:
         yield client
 
 
