@@ -201,6 +201,30 @@ def test_bad_rows_change_nothing(days: list[Path], tmp_path: Path, run: Any, fai
     assert not list(tmp_path.glob(".*"))
 
 
+def test_runs_at_the_same_time_lose_no_rows(days: list[Path], tmp_path: Path) -> None:
+    """Those that fail say so, and are run again."""
+    state = tmp_path / "state"
+    waiting = list(days)
+    while waiting:
+        running = [
+            subprocess.Popen(
+                [*COMMAND, day, *OPTIONS, "--append", state],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            )
+            for day in waiting
+        ]  # fmt: skip
+        failed = []
+        for day, process in zip(waiting, running, strict=True):
+            _, errors = process.communicate()
+            if process.returncode:
+                assert b"changed by another run meanwhile" in errors
+                failed.append(day)
+        assert len(failed) < len(waiting)
+        waiting = failed
+    groups = json.loads(state.read_text())["groups"]
+    assert sum(group["loss"]["count"][0] for group in groups) == 100 + 101 + 102
+
+
 COMMAND = [sys.executable, "-m", "bcelogits", "score"]
 
 

@@ -152,6 +152,7 @@ def test_standard_input_that_does_not_fit(run: Any, monkeypatch: pytest.MonkeyPa
         (["a.csv", "--plot", "a.gif"], "'a.gif' has none of the suffixes .png"),
         (["a.csv", "--fail-above", "nan"], "'nan' is no limit"),
         (["a.csv", "--fail-above", "x"], "'x' is not a number"),
+        (["a.csv", "--append", "a.png", "--plot", "a.png"], "name the same file"),
         (["a.csv", "--append", "s", "--pos-weight", "balanced"], "--append needs the same weights"),
     ],
 )

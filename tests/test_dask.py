@@ -263,7 +263,8 @@ class TestGradients:
         np.testing.assert_allclose(value.compute(), expected[0], rtol=1e-15)
         np.testing.assert_allclose(grad.compute(), expected[1], rtol=1e-14)
 
-    def test_a_mean_of_all_waits_for_nothing(self):
+    @pytest.mark.parametrize("reduction", ["mean", "weighted_mean"])
+    def test_a_mean_of_all_waits_for_nothing(self, reduction):
         """The gradient of one chunk is there without the others."""
 
         def once(block_info=None):
@@ -272,7 +273,7 @@ class TestGradients:
             return np.zeros(5)
 
         x = da.map_blocks(once, chunks=((5, 5),), dtype=float, meta=np.empty(0))
-        _, grad = lazy.value_and_grad(x, np.zeros(10))
+        _, grad = lazy.value_and_grad(x, np.zeros(10), reduction=reduction)
         np.testing.assert_array_equal(grad[5:].compute(), np.full(5, 0.05))
 
     @pytest.mark.parametrize(
@@ -482,11 +483,6 @@ def test_sums_go_from_process_to_process():
             function(*arguments)
 
 
-def test_the_unit_of_exact_sums():
-    sums = _core.Accumulator.from_state([(1, [(1 << _core.UNIT_EXPONENT, 0), (0, 0), (0, 0)])])
-    assert sums.results(_core.REDUCTIONS["sum"]).tolist() == [1.0]
-
-
 def test_sums_of_runs():
     x, y, w, _ = data((1000,))
     starts, parts = np.array([0, 10, 10, 500]), np.array([2, 0, 3, 2])
@@ -503,6 +499,8 @@ def test_sums_of_runs():
     into = _core.Accumulator(1)
     sums.merge_into(into, np.zeros(4, np.intp))
     assert into.weights()[0] == math.fsum(w)
+    with pytest.raises(ValueError, match="one dimension"):
+        _core.Call(x[:6].reshape(2, 3), y[:6].reshape(2, 3)).accumulate_runs(into, parts, parts)
     for starts, parts in (([0], [4]), ([0, 1], [0]), ([1001], [0]), ([-1], [0]), ([5, 2], [0, 0])):
         with pytest.raises((IndexError, ValueError, RuntimeError)):
             call.accumulate_runs(sums, np.array(starts), np.array(parts))

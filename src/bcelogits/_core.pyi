@@ -18,7 +18,6 @@ REDUCTIONS: dict[str, int]
 
 BLOCK: int
 ALONE: int
-UNIT_EXPONENT: int
 
 __version__: str
 ABI_VERSION: int

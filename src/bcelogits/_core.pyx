@@ -87,7 +87,6 @@ SOFTPLUS = BCEL_SOFTPLUS
 REDUCTIONS = {"mean": BCEL_MEAN, "sum": BCEL_SUM, "weighted_mean": BCEL_WEIGHTED_MEAN}
 
 BLOCK = BCEL_BLOCK
-UNIT_EXPONENT = 1586  # of the smallest number of an exact sum: it is 2 to the power of minus this
 
 cdef enum:
     SHORT = 1 << 18
@@ -425,7 +424,7 @@ cdef class Accumulator:
                 set_exact(exact_of(&new.sums[i], which), value, specials)
         return new
 
-    # As it is in memory: what goes from one process of a machine, or of a cluster of equals, to another.
+    # As it is in memory: it goes to another process of this machine, or of a cluster of equals.
     def __reduce__(self):
         cdef Py_ssize_t size = self.size * <Py_ssize_t>sizeof(bcel_accumulator)
         content = PyBytes_FromStringAndSize(<char *>self.sums, size)
@@ -743,6 +742,8 @@ cdef class Call:
         cdef int slot
         cdef Py_ssize_t i, stop
         cdef Py_ssize_t runs = starts.shape[0]
+        if self.frame.call.ndim != 1:
+            raise ValueError(f"runs are of one dimension, not {self.frame.call.ndim}")
         check_parts(parts, runs, sums.size)
         check_parts(starts, runs, self.frame.n)
         self.arranged(&room, (0,))

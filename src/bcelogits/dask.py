@@ -686,6 +686,8 @@ def _reduced_with_grads(
     operands: _Operands, names: tuple[str, ...], reduction: str, scale: float
 ) -> tuple[da.Array, dict[str, da.Array]]:
     ndim, grads = operands.input.ndim, {}
+    if reduction == "weighted_mean" and operands.weight is None:
+        reduction = "mean"  # the same, and it may be known without looking
     counted = _count(operands, reduction)
     if "input" in names:
         function = partial(_piece_and_grad, reduction=reduction, scale=scale)
@@ -719,12 +721,10 @@ def _count(operands: _Operands, reduction: str) -> da.Array:
     """Return what a gradient is divided by, as an Accumulator: without the logits, if possible."""
     object_ = np.dtype(object)
     size = math.prod(operands.input.shape)
-    of_weights = reduction == "weighted_mean" and operands.weight is not None
+    of_weights = reduction == "weighted_mean"
     if reduction == "sum" or (not of_weights and operands.all_count() and not math.isnan(size)):
         number = 0 if reduction == "sum" else int(size)
-        # Each weighs 1: what the library adds up where there are no weights.
-        weight = number << _core.UNIT_EXPONENT
-        known = Accumulator.from_state([(number, [(0, 0), (weight, 0), (0, 0)])])
+        known = Accumulator.from_state([(number, [(0, 0)] * 3)])
         return da.from_delayed(dask.delayed(known, pure=True), (), meta=np.empty((), object_))
     function = partial(_counted, reduction=reduction, dtype=operands.dtype)
     without = ("input", "pos_weight", "grad_output", *(() if of_weights else ("weight",)))

@@ -76,8 +76,8 @@ def _score(options: Options) -> int:
         _write(render(report, options.format, sys.stdout))
         if picture is not None:
             picture.commit()
-        if state_file is not None:
-            state_file.commit()
+        if state is not None and state_file is not None:
+            state_file.commit(state.check_unchanged)
     return _ABOVE if report.is_above else 0
 
 

@@ -166,6 +166,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Options:
         raise CommandError(
             "--append needs the same weights in every run: --pos-weight X instead of balanced"
         )
+    if given.append is not None and given.append == given.plot:
+        raise CommandError("--append and --plot name the same file")
     return Options(
         paths=tuple(given.paths),
         logits=logits,

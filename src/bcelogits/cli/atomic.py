@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Callable, Iterator
 
 from bcelogits.cli.errors import CommandError
 
@@ -50,18 +51,34 @@ class NewFile:
             os.fsync(self._file.fileno())
             self._file.close()
 
-    def commit(self) -> None:
-        """Put it in its place."""
-        with self._explained():
-            assert self._temporary is not None
+    def commit(self, check: Callable[[], None] | None = None) -> None:
+        """Put it in its place, unless `check` raises.
+
+        Of several processes that do so in one folder, one does both at a time.
+        """
+        assert self._temporary is not None
+        with self._explained(), self._folder():
+            if check is not None:
+                check()
             os.replace(self._temporary, self._path)
             self._temporary = None
-        with contextlib.suppress(OSError):  # where folders cannot be opened, there is no need
-            folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[None]:
+        """Lock the folder, and see to it that what happens in it is on the disk."""
+        with contextlib.ExitStack() as stack:
+            folder = -1
+            # Where folders cannot be opened, or not be locked, we do without.
+            with contextlib.suppress(OSError, ImportError):
+                folder = os.open(os.path.dirname(self._path), os.O_RDONLY)
+                stack.callback(os.close, folder)  # unlocks it too
+                import fcntl
+
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+            if folder >= 0:
+                with contextlib.suppress(OSError):
+                    os.fsync(folder)
 
     def __enter__(self) -> NewFile:
         return self
@@ -74,7 +91,7 @@ class NewFile:
                 os.unlink(self._temporary)
 
     @contextlib.contextmanager
-    def _explained(self):  # type: ignore[no-untyped-def]
+    def _explained(self) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError) as error:
