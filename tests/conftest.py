@@ -49,7 +49,7 @@ def c_library(tmp_path_factory: pytest.TempPathFactory) -> clibrary.Installed:
     return clibrary.Installed(tmp_path_factory.mktemp("c-library"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: its threads would be about in the tests of others
 def cluster_address() -> Iterator[str]:
     """Return the address of a dask cluster of two processes of one thread each."""
     distributed = pytest.importorskip(
