@@ -191,6 +191,30 @@ def test_a_state_that_another_run_has_changed(
     assert run(days[1], *OPTIONS, "--append", state)["overall"]["rows"] == 303
 
 
+def test_a_state_that_is_changed_while_the_report_is_read(
+    days: list[Path],
+    tmp_path: Path,
+    run: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bcelogits import cli
+
+    state = tmp_path / "state"
+    run(days[0], *OPTIONS, "--append", state)
+    plain = cli._write
+
+    def slowly(text: str) -> None:
+        monkeypatch.setattr(cli, "_write", plain)
+        run(days[2], *OPTIONS, "--append", state)
+        plain(text)
+
+    monkeypatch.setattr(cli, "_write", slowly)
+    assert main(["score", str(days[1]), *OPTIONS, "--append", str(state)]) == 2
+    assert "was changed by another run meanwhile" in capsys.readouterr().err
+    assert run(days[1], *OPTIONS, "--append", state)["overall"]["rows"] == 303
+
+
 def test_bad_rows_change_nothing(days: list[Path], tmp_path: Path, run: Any, fails: Any) -> None:
     state = tmp_path / "state"
     run(days[0], *OPTIONS, "--append", state)
