@@ -254,6 +254,23 @@ class TestGradients:
         if reduction != "weighted_mean":
             np.testing.assert_array_equal(grads[0], expected[1][0])
 
+    @pytest.mark.parametrize("reduction", ["sum", "weighted_mean", "none"])
+    def test_infinities_are_no_warnings(self, reduction):
+        x = np.full((6, 2), -3e38, np.float32)
+        w = np.array([[1.0, np.inf]], np.float32)
+        more = {"wrt": ("weight", "pos_weight"), "reduction": reduction}
+        arguments = (np.ones((6, 2)), w)
+        p = np.array([1.0, 2.0])
+        with np.errstate(all="raise"):
+            lazily = lazy.value_and_grad(
+                da.from_array(x, chunks=2), *arguments, pos_weight=p, **more
+            )
+            found = dask.compute(*lazily)
+        expected = bce.value_and_grad(x, *arguments, pos_weight=p, **more)
+        np.testing.assert_array_equal(found[0], expected[0])
+        for grad, wanted in zip(found[1], expected[1], strict=True):
+            np.testing.assert_array_equal(grad, wanted)
+
     @pytest.mark.parametrize("wrt", ["input", "target", "weight"])
     def test_by_one_argument(self, wrt):
         x, y, w, _ = data(SHAPE)

@@ -757,14 +757,28 @@ def _grad_by_parameter(
         return operands.map(function, dtype, **more)
     chunks = tuple((1,) * len(c) if d in axes else c for d, c in enumerate(input.chunks))
     double = np.dtype(np.float64)
-    sums = _summed(operands.map(partial(_parameter_sum, name=name, axes=axes), double,
-                                chunks=chunks), axes)  # fmt: skip
+    function = partial(_parameter_sum, name=name, axes=axes)
+    terms = {"sums": _summed(operands.map(function, double, chunks=chunks), axes)}
     if mean is not None:
         counts = operands.map(partial(_number_counted, axes=axes), double, chunks=chunks)
-        sums = sums - _summed(counts, axes) * mean
+        terms |= {"counts": _summed(counts, axes), "mean": mean}
     if factor is not None:
-        sums = sums * factor
-    return sums.astype(dtype)[(0,) * missing]
+        terms["factor"] = factor
+    grad = da.map_blocks(
+        partial(_finished_grad, names=tuple(terms), dtype=dtype),
+        *terms.values(),
+        dtype=dtype,
+        meta=np.empty((0,) * input.ndim, dtype),
+    )
+    return grad[(0,) * missing]
+
+
+def _finished_grad(*values: Any, names: tuple[str, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    terms = dict(zip(names, values, strict=True))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        sums = terms["sums"] - terms.get("counts", 0) * terms.get("mean", 0)
+        grad: NDArray[Any] = np.asarray(sums * terms.get("factor", 1)).astype(dtype)
+    return grad
 
 
 def _summed(parts: da.Array, axes: tuple[int, ...]) -> da.Array:
