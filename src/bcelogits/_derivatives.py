@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 # How the library calls the derivative by an argument.
-DERIVATIVES = {
+_DERIVATIVES = {
     "input": _core.GRAD,
     "target": _core.GRAD_TARGET,
     "weight": _core.GRAD_WEIGHT,
@@ -163,14 +163,14 @@ def compute_value_and_grad(
 
 def check_wrt(wrt: Any, arguments: Any) -> tuple[str, ...]:
     """Return ``wrt`` as a tuple of names of arguments that are given."""
-    choices = ", ".join(map(repr, DERIVATIVES))
+    choices = ", ".join(map(repr, _DERIVATIVES))
     names = (wrt,) if isinstance(wrt, str) else wrt
     if not isinstance(names, tuple):
         raise TypeError(f"wrt must be one of {choices} or a tuple, not {type(wrt).__name__}")
     if not names:
         raise ValueError(f"wrt must name one of {choices} at least")
     for name in names:
-        if name not in DERIVATIVES:
+        if name not in _DERIVATIVES:
             raise ValueError(f"wrt must be one of {choices} or a tuple of them, not {wrt!r}")
         if getattr(arguments, name) is None:
             raise ValueError(f"wrt names {name!r}, but {name} is None")
@@ -196,14 +196,20 @@ def _map_value_and_grad(
     else:
         _parallel.map_elements(call, _core.LOSS, threads, value.array)
     for name, grad in grads.items():
-        if name == "input":
-            continue
-        out, order = summed(grad.array, arguments.input.shape)
-        if order is None:
-            _parallel.map_elements(call, DERIVATIVES[name], threads, out)
-        else:
-            call.sum_grad(DERIVATIVES[name], out, order)
+        if name != "input":
+            map_grad(call, name, threads, grad.array, arguments.input.shape)
     return value.get()
+
+
+def map_grad(
+    call: _core.Call, name: str, threads: int, grad: NDArray[Any], shape: tuple[int, ...]
+) -> None:
+    """Write the elementwise derivative by an argument, summed to the shape of `grad`."""
+    out, order = _summed(grad, shape)
+    if order is None:
+        _parallel.map_elements(call, _DERIVATIVES[name], threads, out)
+    else:
+        call.sum_grad(_DERIVATIVES[name], out, order)
 
 
 def _reduce_value_and_grad(
@@ -222,13 +228,13 @@ def _reduce_value_and_grad(
         _parallel.reduce(call, code, threads, value)
     for name, grad in grads.items():
         if name != "input":
-            out, order = summed(grad.array, arguments.input.shape)
-            call.reduce_grad(DERIVATIVES[name], code, scale, out, order)
+            out, order = _summed(grad.array, arguments.input.shape)
+            call.reduce_grad(_DERIVATIVES[name], code, scale, out, order)
     warn_of_empty_means(arguments, reduction, value)
     return value[()]
 
 
-def summed(
+def _summed(
     grad: NDArray[Any], shape: tuple[int, ...]
 ) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Return the gradient without the axes that are summed over, and the order that puts them last.

@@ -38,7 +38,7 @@ from bcelogits._arrays import (
     split_axes,
 )
 from bcelogits._core import REDUCTIONS, Accumulator
-from bcelogits._derivatives import DERIVATIVES, check_wrt, summed
+from bcelogits._derivatives import check_wrt, map_grad
 from bcelogits._reduction import Reduction, check_reduction, legacy_reduction, warn_of_divisors
 from bcelogits._threads import as_num_threads
 
@@ -550,7 +550,7 @@ def _parameter_grad(given: _Given, options: _Options, name: str, wide: bool) -> 
         factor = as_real_array("grad_output", factor)
     call = arguments.call(grad_output=factor, float64=wide)
     threads = as_num_threads(options["num_threads"])
-    _parallel.map_elements(call, DERIVATIVES[name], threads, out)
+    map_grad(call, name, threads, out, arguments.input.shape)
     return out
 
 
@@ -564,11 +564,8 @@ def _parameter_sum(
     if factor is not None:
         factor = as_real_array("grad_output", factor)
     call = arguments.call(grad_output=factor)
-    within, order = summed(out, arguments.input.shape)
-    if order is None:
-        _parallel.map_elements(call, DERIVATIVES[name], as_num_threads(options["num_threads"]), out)
-    else:
-        call.sum_grad(DERIVATIVES[name], within, order)
+    threads = as_num_threads(options["num_threads"])
+    map_grad(call, name, threads, out, arguments.input.shape)
     return out
 
 
