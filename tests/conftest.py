@@ -3,7 +3,7 @@
 import importlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import clibrary
@@ -47,3 +47,15 @@ def import_from() -> Callable[[str, str], ModuleType]:
 def c_library(tmp_path_factory: pytest.TempPathFactory) -> clibrary.Installed:
     """Return the C library, built and installed where no file of the repository is."""
     return clibrary.Installed(tmp_path_factory.mktemp("c-library"))
+
+
+@pytest.fixture(scope="module")  # not longer: its threads would be about in the tests of others
+def cluster_address() -> Iterator[str]:
+    """Return the address of a dask cluster of two processes of one thread each."""
+    distributed = pytest.importorskip(
+        "distributed", reason="dask.distributed is not installed (extra: dask)"
+    )
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address

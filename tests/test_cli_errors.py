@@ -325,7 +325,7 @@ def test_folder_pipe_and_nul(tmp_path: Path, fails: Callable[..., str]) -> None:
     folder, pipe = tmp_path / "a.csv", tmp_path / "b.csv"
     folder.mkdir()
     os.mkfifo(pipe)
-    assert fails(folder, *LOGIT, *TARGET) == f"{folder}: is a directory, not a file"
+    assert fails(folder, *LOGIT, *TARGET) == f"{folder}: the folder has no file of a known format"
     assert fails(pipe, *LOGIT, *TARGET) == f"{pipe}: is not a regular file"
     assert "null" in fails("a\0.csv", *LOGIT, *TARGET)
 

@@ -54,15 +54,17 @@ def test_standard_error_without_a_terminal_stays_empty(csv_path: Path) -> None:
     assert done.stdout.lstrip().startswith(b"rows  positives")
 
 
-@pytest.mark.parametrize("balanced", [[], ["--pos-weight", "balanced"]])
+@pytest.mark.parametrize(
+    ("more", "passes"), [([], 1), (["--pos-weight", "balanced"], 2), (["--threads", "2"], 1)]
+)
 def test_a_terminal_on_standard_error_gets_a_bar_that_reaches_the_end(
-    tmp_path: Path, balanced: list[str]
+    tmp_path: Path, more: list[str], passes: int
 ) -> None:
     path = tmp_path / "flights.csv"
     write_csv(path, flights(150_000))  # several chunks
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*SCORE, path, *LOGIT, *TARGET, "--format", "json", *balanced],
+        [*SCORE, path, *LOGIT, *TARGET, "--format", "json", *more],
         stdout=subprocess.PIPE,
         stderr=theirs,
         env=terminal_environment(),
@@ -73,7 +75,7 @@ def test_a_terminal_on_standard_error_gets_a_bar_that_reaches_the_end(
     assert process.returncode == 0
     assert json.loads(output)["overall"]["rows"] == 150_000
     assert "\x1b[?25l" in drawn  # the cursor is hidden while the bar is there
-    megabytes = f"{path.stat().st_size * (2 if balanced else 1) / 1e6:.1f}"
+    megabytes = f"{path.stat().st_size * passes / 1e6:.1f}"
     assert f"{megabytes}/{megabytes} MB" in drawn
     assert drawn.rindex("\x1b[2K") > drawn.rindex("MB")  # wiped off at the end
 

@@ -9,11 +9,13 @@ BCEWithLogitsLoss to the same C functions; the functions with a dtype in their n
 
 cimport cython
 cimport numpy as cnp
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.ref cimport Py_INCREF
 from libc.math cimport isfinite
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport SIZE_MAX, int64_t, uint32_t
+from libc.string cimport memcpy
 
 from bcelogits._clib cimport *
 
@@ -314,13 +316,14 @@ cdef class Accumulator:
 
     cdef bcel_accumulator *sums
     cdef readonly Py_ssize_t size
+    cdef Py_ssize_t room
 
     def __cinit__(self, Py_ssize_t size=1):
         cdef Py_ssize_t i
         self.sums = <bcel_accumulator *>PyMem_Calloc(max(size, 1), sizeof(bcel_accumulator))
         if self.sums == NULL:
             raise MemoryError
-        self.size = size
+        self.size = self.room = size
         for i in range(size):
             bcel_accumulator_init(&self.sums[i])
 
@@ -335,32 +338,62 @@ cdef class Accumulator:
         for i in range(self.size):
             bcel_accumulator_merge(&self.sums[i], &other.sums[i])
 
+    def merge_into(self, Accumulator into not None, cnp.intp_t[::1] parts not None):
+        """Add each part to the part of another that `parts` says."""
+        cdef Py_ssize_t i
+        check_parts(parts, self.size, into.size)
+        for i in range(self.size):
+            bcel_accumulator_merge(&into.sums[parts[i]], &self.sums[i])
+
+    def part(self, Py_ssize_t start, Py_ssize_t stop):
+        """A copy of the parts start <= i < stop."""
+        cdef Accumulator new
+        if not 0 <= start <= stop <= self.size:
+            raise IndexError(f"parts {start} to {stop} of {self.size}")
+        new = Accumulator(stop - start)
+        memcpy(new.sums, self.sums + start, (stop - start) * sizeof(bcel_accumulator))
+        return new
+
+    def extend(self, Py_ssize_t size):
+        """Have that many parts, if there are fewer; nothing is added to the new ones yet."""
+        cdef bcel_accumulator *sums
+        cdef Py_ssize_t i, room
+        if size > self.room:
+            room = max(size, self.room + self.room // 2)  # many new parts are few copies
+            sums = <bcel_accumulator *>PyMem_Realloc(self.sums, room * sizeof(bcel_accumulator))
+            if sums == NULL:
+                raise MemoryError
+            self.sums, self.room = sums, room
+        for i in range(self.size, size):
+            bcel_accumulator_init(&self.sums[i])
+        self.size = max(self.size, size)
+
     def result(self, bcel_reduction reduction, cnp.ndarray out not None):
         """Write the value of the reduction to an array of no dimensions."""
         cdef bcel_output output
         set_output(&output, out)
         check_status(bcel_accumulator_result(self.sums, reduction, &output))
 
-    def results(self, bcel_reduction reduction):
-        """Values of the reduction, in float64."""
-        return self.doubles(reduction, RESULT)
+    def results(self, bcel_reduction reduction, dtype=np.float64):
+        """Values of the reduction."""
+        return self.values(reduction, RESULT, dtype)
 
     def weights(self):
         """Sums of weights."""
-        return self.doubles(BCEL_SUM, WEIGHT_SUM)
+        return self.values(BCEL_SUM, WEIGHT_SUM, np.float64)
 
     def positives(self):
         """Sums of weights times targets."""
-        return self.doubles(BCEL_SUM, POSITIVE_SUM)
+        return self.values(BCEL_SUM, POSITIVE_SUM, np.float64)
 
-    cdef cnp.ndarray doubles(self, bcel_reduction reduction, Sum which):
-        cdef cnp.ndarray values = np.empty(self.size)
+    cdef cnp.ndarray values(self, bcel_reduction reduction, Sum which, dtype):
+        cdef cnp.ndarray values = np.empty(self.size, dtype)
         cdef bcel_output output
         cdef Py_ssize_t i
         set_output(&output, values)
         output.strides = NULL
         for i in range(self.size):
-            output.data = <double *>cnp.PyArray_DATA(values) + i
+            output.data = cnp.PyArray_BYTES(values) + i * cnp.PyArray_ITEMSIZE(values)
             if which == RESULT:
                 check_status(bcel_accumulator_result(&self.sums[i], reduction, &output))
             else:
@@ -390,6 +423,33 @@ cdef class Accumulator:
                 value, specials = sums[which]
                 set_exact(exact_of(&new.sums[i], which), value, specials)
         return new
+
+    # As it is in memory: it goes to another process of this machine, or of a cluster of equals.
+    def __reduce__(self):
+        cdef Py_ssize_t size = self.size * <Py_ssize_t>sizeof(bcel_accumulator)
+        content = PyBytes_FromStringAndSize(<char *>self.sums, size)
+        return accumulator_of_bytes, (ABI_VERSION, content)
+
+
+def accumulator_of_bytes(version, bytes content not None):
+    """The opposite of pickling."""
+    cdef Py_ssize_t each = sizeof(bcel_accumulator)
+    cdef Accumulator new
+    if version != ABI_VERSION or len(content) % each:
+        raise ValueError("these sums were pickled by another version of bcelogits")
+    new = Accumulator(len(content) // each)
+    memcpy(new.sums, <const char *>content, len(content))
+    return new
+
+
+cdef int check_parts(cnp.intp_t[::1] parts, Py_ssize_t size, Py_ssize_t limit) except -1:
+    cdef Py_ssize_t i
+    if parts.shape[0] != size:
+        raise ValueError(f"{parts.shape[0]} parts are named for {size}")
+    for i in range(size):
+        if not 0 <= parts[i] < limit:
+            raise IndexError(f"part {parts[i]} of {limit}")
+    return 0
 
 
 cdef bcel_exact *exact_of(bcel_accumulator *sums, int which) noexcept:
@@ -661,6 +721,48 @@ cdef class Call:
         cdef bcel_status status
         cdef PyThreadState *state = release_gil(self.frame.n)
         status = bcel_accumulate(sums.sums, &self.frame.call, first_block, last_block)
+        acquire_gil(state)
+        self.succeed(status)
+
+    def accumulate_runs(
+        self,
+        Accumulator sums not None,
+        cnp.intp_t[::1] starts not None,
+        cnp.intp_t[::1] parts not None,
+    ):
+        """Add the elements of a 1-D call from each start to the next to the part of its number.
+
+        On an error some runs may have been added.
+        """
+        cdef Frame room
+        cdef bcel_operand *operand
+        cdef const char *data[OPERANDS]
+        cdef bcel_status status = BCEL_OK
+        cdef PyThreadState *state
+        cdef int slot
+        cdef Py_ssize_t i, stop
+        cdef Py_ssize_t runs = starts.shape[0]
+        if self.frame.call.ndim != 1:
+            raise ValueError(f"runs are of one dimension, not {self.frame.call.ndim}")
+        check_parts(parts, runs, sums.size)
+        check_parts(starts, runs, self.frame.n)
+        self.arranged(&room, (0,))
+        for slot in range(OPERANDS):
+            data[slot] = <const char *>operand_of(&room.call, slot).data
+        state = release_gil(self.frame.n)
+        for i in range(runs):
+            stop = starts[i + 1] if i + 1 < runs else self.frame.n
+            if stop < starts[i]:
+                status = BCEL_INVALID_ARGUMENT
+                break
+            room.shape[0] = stop - starts[i]
+            for slot in range(OPERANDS):
+                operand = operand_of(&room.call, slot)
+                if operand.data != NULL:
+                    operand.data = data[slot] + starts[i] * operand.strides[0]
+            status = bcel_accumulate(&sums.sums[parts[i]], &room.call, 0, SIZE_MAX)
+            if status != BCEL_OK:
+                break
         acquire_gil(state)
         self.succeed(status)
 

@@ -127,7 +127,7 @@ def compute_value_and_grad(
     out: Any,
 ) -> tuple[Any, Any]:
     """Do what `value_and_grad` does, with arguments that are validated."""
-    names = _check_wrt(wrt, arguments)
+    names = check_wrt(wrt, arguments)
     factor = None if grad_output is None else as_real_array("grad_output", grad_output)
     if factor is not None and factor.ndim and reduction != "none":
         raise ValueError(
@@ -161,7 +161,8 @@ def compute_value_and_grad(
     return value, results[0] if isinstance(wrt, str) else results
 
 
-def _check_wrt(wrt: Any, arguments: Arguments) -> tuple[str, ...]:
+def check_wrt(wrt: Any, arguments: Any) -> tuple[str, ...]:
+    """Return ``wrt`` as a tuple of names of arguments that are given."""
     choices = ", ".join(map(repr, _DERIVATIVES))
     names = (wrt,) if isinstance(wrt, str) else wrt
     if not isinstance(names, tuple):

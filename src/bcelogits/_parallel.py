@@ -162,6 +162,25 @@ def value_and_grad(
             call.count_blocks(counted, reduction, grad, first, last)
         return counted
 
+    threads = _threads_for(call.size, threads)
+    runs = _runs_of_blocks(call.size, threads)
+    # Mostly nothing is read to count: not worth a second thread.
+    counted = _merged(share(runs, threads if call.reads_to_count(reduction) else 1, count))
+    accumulate_with_grad(call, reduction, scale, threads, counted, grad).result(reduction, value)
+
+
+def accumulate_with_grad(
+    call: Call,
+    reduction: int,
+    scale: float,
+    threads: int,
+    counted: Accumulator,
+    grad: NDArray[Any],
+) -> Accumulator:
+    """Return the sums, and write the gradient times `scale`, divided by what `counted` says."""
+    if not call.size:
+        return Accumulator()
+
     def work(pieces: Pieces) -> Accumulator:
         sums = Accumulator()
         for first, last in pieces:
@@ -169,7 +188,4 @@ def value_and_grad(
         return sums
 
     threads = _threads_for(call.size, threads)
-    runs = _runs_of_blocks(call.size, threads)
-    # Mostly nothing is read to count: not worth a second thread.
-    counted = _merged(share(runs, threads if call.reads_to_count(reduction) else 1, count))
-    _merged(share(runs, threads, work)).result(reduction, value)
+    return _merged(share(_runs_of_blocks(call.size, threads), threads, work))

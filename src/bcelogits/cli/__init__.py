@@ -7,14 +7,16 @@ only where a file or a terminal asks for them.
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bcelogits.cli.arguments import Options, parse_arguments
+from bcelogits.cli.atomic import NewFile
 from bcelogits.cli.errors import CommandError, one_line
 
 __all__ = ["main"]
 
 _FAILED = 2
+_ABOVE = 3
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
@@ -30,15 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 on success; 2 after bad arguments or bad input, told in one line on standard error;
-        130 after an interrupt; 141 when the reader of standard output went away.
+        0 on success; 2 after bad arguments or bad input, told in one line on standard error; 3 if
+        the mean loss is above what --fail-above allows; 130 after an interrupt; 141 when the reader
+        of standard output went away.
     """
     try:
         try:
-            text = _score(parse_arguments(argv))
+            options = parse_arguments(argv)
         except SystemExit:  # after --help or --version, printed but maybe not flushed
-            text = ""
-        _write(text)
+            _write("")
+            return 0
+        return _score(options)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
@@ -48,15 +52,49 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except MemoryError as error:
         return _fail(f"not enough memory: {error}" if str(error) else "not enough memory")
-    return 0
 
 
-def _score(options: Options) -> str:
-    # imported here, so that --help and bad arguments cost neither NumPy nor a reader
+def _score(options: Options) -> int:
+    # imported here, so that --help and bad arguments cost no reader
     from bcelogits.cli.report import render
     from bcelogits.cli.scoring import score
+    from bcelogits.cli.state import State
 
-    return render(score(options), options.format, sys.stdout)
+    if options.plot is not None:
+        _check_matplotlib()
+    with _new_file(options.plot) as picture, _new_file(options.append) as state_file:
+        state = None if options.append is None else State(options.append, options)
+        report = score(options, None if state is None else state.totals)
+        if picture is not None:
+            from bcelogits.cli.plot import draw
+
+            picture.write(draw(report))
+        if state is not None and state_file is not None:
+            state_file.write(state.content(report.totals))
+            state.check_unchanged()
+        # Whoever does not get the report runs this again: nothing may have been added by then.
+        _write(render(report, options.format, sys.stdout))
+        if picture is not None:
+            picture.commit()
+        if state is not None and state_file is not None:
+            state_file.commit(state.check_unchanged)
+    return _ABOVE if report.is_above else 0
+
+
+@contextlib.contextmanager
+def _new_file(path: str | None) -> Iterator[NewFile | None]:
+    if path is None:
+        yield None
+    else:
+        with NewFile(path) as file:
+            yield file
+
+
+def _check_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise CommandError("--plot needs matplotlib: pip install 'bcelogits[plot]'") from None
 
 
 def _write(text: str) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
+from bcelogits._threads import all_cores
 from bcelogits.cli.errors import CommandError
+from bcelogits.cli.formats import PICTURES, SUFFIXES
 
 Format = Literal["table", "json"]
 
@@ -19,6 +21,8 @@ files:
   .npy                   fields of a structured array, or the columns 0, 1, ... of a 2-D array
   .npz                   named arrays; A[0], A[1], ... are the columns of a 2-D array A
   Files are read in chunks. All but .npy and .npz need pyarrow: pip install 'bcelogits[cli]'
+  A folder stands for all such files below it, without those that begin with . or _; a pattern
+  ('logs/2026-*.parquet', '**' for folders of any depth) for what it matches; - for standard input.
 
 figures:
   rows                   data rows
@@ -38,6 +42,15 @@ then positives over rows times labels.
 A missing column or value, a NaN, a text where a number should be, a target outside [0, 1], a
 negative weight: one line on standard error names file, column and data row (the first is 1, a
 header is not counted), exit status 2.
+
+exit status:
+  0                      scored
+  2                      bad arguments or input, told in one line on standard error; what --plot and
+                         --append name is as it was
+  3                      scored, and the mean loss of the report is above --fail-above X, or it
+                         has no value; everything was written
+  130, 141               interrupted; the reader of standard output went away. What --plot and
+                         --append name is as it was
 """
 
 
@@ -48,7 +61,7 @@ class Options:
     Attributes
     ----------
     paths : tuple of str
-        The files.
+        Files, folders, patterns; "-" is standard input.
     logits, targets : tuple of str
         Names of columns, of equal number; the i-th logit belongs to the i-th target.
     weight, by : str or None
@@ -59,6 +72,16 @@ class Options:
         In [0, 1].
     format : "table" or "json"
         Form of the report.
+    stdin_format : str
+        The suffix that files in the format of standard input have.
+    threads : int
+        How many work on the files.
+    scheduler : str or None
+        Address of the dask cluster that does the work.
+    plot, append : str or None
+        Files to write: a picture, and the state of a running total.
+    fail_above : float or None
+        Largest mean loss that is no failure.
     """
 
     paths: tuple[str, ...]
@@ -69,6 +92,17 @@ class Options:
     pos_weight: tuple[float, ...] | Literal["balanced"] | None = None
     label_smoothing: float = 0.0
     format: Format = "table"
+    stdin_format: str = ".csv"
+    threads: int = 1
+    scheduler: str | None = None
+    plot: str | None = None
+    append: str | None = None
+    fail_above: float | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether parts of the files are worked on apart from each other."""
+        return self.threads > 1 or self.scheduler is not None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -127,6 +161,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Options:
             )
         if len(pos_weight) == 1:
             pos_weight *= len(targets)
+    _check_engine(given)
+    if given.append is not None and pos_weight == "balanced":
+        raise CommandError(
+            "--append needs the same weights in every run: --pos-weight X instead of balanced"
+        )
+    if given.append is not None and given.append == given.plot:
+        raise CommandError("--append and --plot name the same file")
     return Options(
         paths=tuple(given.paths),
         logits=logits,
@@ -136,7 +177,29 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Options:
         pos_weight=pos_weight,
         label_smoothing=given.label_smoothing,
         format=given.format,
+        stdin_format=given.stdin_format,
+        threads=given.threads,
+        scheduler=given.scheduler,
+        plot=given.plot,
+        append=given.append,
+        fail_above=given.fail_above,
     )
+
+
+def _check_engine(given: argparse.Namespace) -> None:
+    if given.paths.count("-") > 1:
+        raise CommandError("standard input (-) can be read once only")
+    if given.engine == "dask":
+        if given.scheduler is None:
+            raise CommandError("--engine dask needs --scheduler ADDRESS")
+        if given.threads != 1:
+            raise CommandError(
+                "--threads is for this machine: with --engine dask the workers decide"
+            )
+        if "-" in given.paths:
+            raise CommandError("standard input (-) cannot be read by a dask cluster")
+    elif given.scheduler is not None:
+        raise CommandError("--scheduler is for --engine dask")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -196,6 +259,49 @@ def _parser() -> argparse.ArgumentParser:
         default="table",
         help="a table, or one JSON object in one line (default: table)",
     )
+    score.add_argument(
+        "--stdin-format",
+        type=_suffix,
+        default=".csv",
+        metavar="SUFFIX",
+        help="format of standard input, as the suffix of a file tells it (default: csv)",
+    )
+    score.add_argument(
+        "--threads",
+        type=_threads,
+        default=1,
+        metavar="N",
+        help="threads that share files, and row groups of Parquet; 0 for all cores (default: 1)",
+    )
+    score.add_argument(
+        "--engine",
+        choices=("local", "dask"),
+        default="local",
+        help="who does the work: this process, or a dask cluster whose workers see the files under "
+        "the same names and have bcelogits (default: local)",
+    )
+    score.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of the dask cluster: tcp://host:8786, or a file"
+    )
+    score.add_argument(
+        "--plot",
+        type=_picture,
+        metavar="FILE",
+        help="draw what was predicted against what came true, with counts, and the distribution of "
+        "losses, for each group or label (.png, .svg or .pdf)",
+    )
+    score.add_argument(
+        "--append",
+        metavar="FILE",
+        help="add the rows to the sums in this JSON file, and report on all of them; the file is "
+        "made if there is none",
+    )
+    score.add_argument(
+        "--fail-above",
+        type=_limit,
+        metavar="X",
+        help="exit status 3 if the mean loss of the report is above X, or is no number",
+    )
     return parser
 
 
@@ -229,4 +335,34 @@ def _fraction(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is outside [0, 1]")
+    return value
+
+
+def _suffix(text: str) -> str:
+    suffix = "." + text.lower().removeprefix(".")
+    if suffix not in SUFFIXES:
+        known = " ".join(name[1:] for name in SUFFIXES)
+        raise argparse.ArgumentTypeError(f"{text!r} is no known format (known: {known})")
+    return suffix
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or len(text) > 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads")
+    return int(text) or all_cores()
+
+
+def _picture(text: str) -> str:
+    if not text.lower().endswith(PICTURES):
+        raise argparse.ArgumentTypeError(f"{text!r} has none of the suffixes {' '.join(PICTURES)}")
+    return text
+
+
+def _limit(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no limit")
     return value

@@ -30,9 +30,7 @@ def render(report: Report, form: Format, stream: TextIO | None) -> str:
     if form == "json":
         return json.dumps(_json(report), allow_nan=False) + "\n"
     table = _table(report)
-    caption = ""
-    if report.pos_weight is not None:
-        caption = "pos_weight: " + ", ".join(_number(value) for value in report.pos_weight) + "\n"
+    caption = _caption(report)
     if stream is not None and stream.isatty():
         try:
             labels = len(report.options.targets)
@@ -41,6 +39,18 @@ def render(report: Report, form: Format, stream: TextIO | None) -> str:
         except ImportError:
             pass
     return _plain(table, _text_columns(report)) + caption
+
+
+def _caption(report: Report) -> str:
+    lines = []
+    if report.pos_weight is not None:
+        lines.append("pos_weight: " + ", ".join(_number(value) for value in report.pos_weight))
+    if report.rows_before is not None:
+        lines.append(f"of earlier runs: {report.rows_before:,} rows")
+    if report.is_above:
+        limit = report.options.fail_above
+        lines.append(f"the mean loss is not at most {limit:g}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _json(report: Report) -> dict[str, object]:
@@ -57,7 +67,23 @@ def _json(report: Report) -> dict[str, object]:
         "groups": [
             {"group": name} | _json_scores(report, scores) for name, scores in report.groups.items()
         ],
+        **_json_of_options(report),
     }
+
+
+def _json_of_options(report: Report) -> dict[str, object]:
+    """Return what only some options make worth telling."""
+    options = report.options
+    fields: dict[str, object] = {}
+    if options.append is not None:
+        fields |= {"append": options.append, "rows_before": report.rows_before}
+    if options.fail_above is not None:
+        limit = options.fail_above
+        fields |= {
+            "fail_above": limit if math.isfinite(limit) else None,
+            "is_above": report.is_above,
+        }
+    return fields
 
 
 def _json_scores(report: Report, scores: Scores) -> dict[str, object]:

@@ -1,26 +1,29 @@
 """Scoring: from the chunks of all files to the sums of every group and label."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bcelogits import binary_cross_entropy_with_logits, sigmoid
+from bcelogits import RunningLoss, binary_cross_entropy_with_logits, sigmoid
+from bcelogits._core import Call
 from bcelogits.cli.arguments import Options
+from bcelogits.cli.engines import Advance, Part, Work, results_of_dask, results_of_threads
 from bcelogits.cli.errors import CommandError, DataError, shown
+from bcelogits.cli.histograms import Histograms
+from bcelogits.cli.inputs import input_files
 from bcelogits.cli.progress import progress_bar
-from bcelogits.cli.readers import Chunk, Wanted, check_file, read
+from bcelogits.cli.readers import Chunk, Wanted, check_file, read, split
 from bcelogits.cli.summary import Summary
-from bcelogits.cli.totals import RunningTotals
+from bcelogits.cli.totals import Totals
 
-# Below this many rows per group in a chunk, one call for all losses and a sum per group cost less
-# than a call per group.
-_ROWS_PER_CALL = 256
-
-Advance = Callable[[int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,35 @@ class Report:
         Over all rows.
     groups : dict of (str or None) to Scores
         Of each group, in order; empty where none were asked for.
+    totals : Totals
+        What these come from.
+    rows_before : int or None
+        Rows of earlier runs that are among these, if a running total was asked for.
     """
 
     options: Options
     pos_weight: tuple[float, ...] | None
     overall: Scores
     groups: dict[str | None, Scores]
+    totals: Totals
+    rows_before: int | None = None
+
+    @property
+    def is_above(self) -> bool:
+        """Whether the mean loss over everything is above what is allowed, or there is none."""
+        limit = self.options.fail_above
+        return limit is not None and not self.overall.all_labels.mean_loss <= limit
 
 
-def score(options: Options) -> Report:
+def score(options: Options, earlier: Totals | None = None) -> Report:
     """Score files.
 
     Parameters
     ----------
     options : Options
         What to score, and how.
+    earlier : Totals, optional
+        Sums of earlier runs, to be added to.
 
     Returns
     -------
@@ -78,163 +95,191 @@ def score(options: Options) -> Report:
     CommandError
         If a file cannot be read or holds what cannot be scored.
     """
-    sizes = {path: check_file(path) for path in options.paths}
-    balanced = options.pos_weight == "balanced"
-    total = sum(sizes[path] for path in options.paths) * (2 if balanced else 1)
-    with progress_bar(total) as advance:
-        pos_weight: tuple[float, ...] | None
-        if options.pos_weight == "balanced":
-            pos_weight = _balanced_pos_weight(options, advance)
+    with input_files(options.paths, options.stdin_format) as files:
+        sizes = [check_file(path) for path in files]
+        if options.is_shared:
+            parts = [p for path, size in zip(files, sizes, strict=True) for p in _split(path, size)]
         else:
-            pos_weight = options.pos_weight
-        totals = _Totals(options, pos_weight)
-        numbers = (*options.logits, *options.targets)
-        if options.weight is not None:
-            numbers += (options.weight,)
-        wanted = Wanted(tuple(dict.fromkeys(numbers)), options.by)
-        for chunk in _chunks(options, wanted, advance):
-            totals.add(chunk)
-    return Report(options, pos_weight, totals.overall(), totals.groups())
+            parts = [Part(path, None, size) for path, size in zip(files, sizes, strict=True)]
+        passes = 2 if options.pos_weight == "balanced" else 1
+        with progress_bar(sum(sizes) * passes) as advance:
+            if options.pos_weight == "balanced":
+                options = replace(options, pos_weight=_balanced_pos_weight(options, parts, advance))
+            totals = _new_totals(options)
+            add = partial(_add_part, options=options)
+            for found in _results(options, parts, add, totals, advance):
+                if found is not totals:
+                    totals.merge(found)
+    rows_before = None
+    if earlier is not None:
+        rows_before = earlier.of_all().rows
+        totals.merge(earlier)
+    return _report(options, totals, rows_before)
 
 
-def _chunks(options: Options, wanted: Wanted, advance: Advance) -> Iterator[Chunk]:
-    for path in options.paths:
-        done = 0
-        for chunk in read(path, wanted):
-            yield chunk
-            advance(chunk.position - done)
-            done = chunk.position
+def _split(path: str, size: int) -> list[Part]:
+    parts = split(path)
+    return [Part(path, part, size // len(parts)) for part in parts]
 
 
-def _balanced_pos_weight(options: Options, advance: Advance) -> tuple[float, ...]:
+def _new_totals(options: Options) -> Totals:
+    histograms = None if options.plot is None else Histograms(options.by is not None)
+    return Totals(len(options.targets), histograms=histograms)
+
+
+def _results(
+    options: Options,
+    parts: list[Part],
+    add: Callable[[Part, Advance, T | None], T],
+    into: T,
+    advance: Advance,
+) -> Iterator[T]:
+    """Add all parts to one object, or yield one for each of them, in their order."""
+    work: Work[T] = partial(_to_new, add)
+    if options.scheduler is not None:
+        yield from results_of_dask(work, parts, options.scheduler, advance)
+    elif options.is_shared:
+        yield from results_of_threads(work, parts, options.threads, advance)
+    else:
+        for part in parts:
+            yield add(part, advance, into)
+
+
+def _to_new(add: Callable[[Part, Advance, T | None], T], part: Part, advance: Advance) -> T:
+    return add(part, advance, None)
+
+
+def _add_part(part: Part, advance: Advance, totals: Totals | None, *, options: Options) -> Totals:
+    """Add a part to the totals, or to new ones."""
+    if totals is None:
+        totals = _new_totals(options)
+    numbers = (*options.logits, *options.targets)
+    if options.weight is not None:
+        numbers += (options.weight,)
+    wanted = Wanted(tuple(dict.fromkeys(numbers)), options.by)
+    for chunk in _chunks(part, wanted, advance):
+        _add_chunk(totals, chunk, options)
+    return totals
+
+
+def _chunks(part: Part, wanted: Wanted, advance: Advance) -> Iterator[Chunk]:
+    done = 0
+    for chunk in read(part.path, wanted, part.part):
+        yield chunk
+        advance(chunk.position - done)
+        done = chunk.position
+
+
+def _balanced_pos_weight(
+    options: Options, parts: list[Part], advance: Advance
+) -> tuple[float, ...]:
     """Return negatives over positives of each label."""
-    labels = np.arange(len(options.targets))
-    sums = RunningTotals(2)
-    for chunk in _chunks(options, Wanted(options.targets), advance):
-        targets = [_target(chunk, name) for name in options.targets]
-        positives = [float(np.sum(target, dtype=np.float64)) for target in targets]
-        sums.add(labels, np.array([[chunk.rows - count, count] for count in positives]))
+    running = _new_counts(options)
+    add = partial(_count_part, options=options)
+    for found in _results(options, parts, add, running, advance):
+        if found is not running:
+            for one, other in zip(running, found, strict=True):
+                one.merge(other)
     result = []
-    for label, name in enumerate(options.targets):
-        negatives, positive = sums.merged(labels[label : label + 1])
+    for name, counts in zip(options.targets, running, strict=True):
+        positive = float(counts.positive_sum)
+        negatives = counts.count - positive
         if not positive or math.isinf(negatives / positive):
             raise CommandError(f"--pos-weight balanced: column {name!r} has no positive target")
         result.append(negatives / positive)
     return tuple(result)
 
 
-@dataclass
-class _Totals:
-    """Sums of every group and label, fed chunk by chunk."""
+def _new_counts(options: Options) -> list[RunningLoss]:
+    return [RunningLoss(check=False) for _ in options.targets]
 
-    options: Options
-    pos_weight: tuple[float, ...] | None
-    # slot = group * labels + label; fields: rows, sums of w, w*y, w*prediction and losses
-    sums: RunningTotals = field(default_factory=lambda: RunningTotals(5))
-    ids: dict[str | None, int] = field(default_factory=dict)
 
-    def add(self, chunk: Chunk) -> None:
-        groups, order, starts = self._segments(chunk)
-        weight = None if self.options.weight is None else _weight(chunk, self.options.weight)
-        labels = len(self.options.targets)
-        stops = np.append(starts[1:], chunk.rows)
-        rows = (stops - starts).astype(np.float64)
-        names = zip(self.options.logits, self.options.targets, strict=True)
-        for label, (logit_name, target_name) in enumerate(names):
-            logit, target = _logit(chunk, logit_name), _target(chunk, target_name)
-            part = weight
-            if order is not None:
-                logit, target = logit[order], target[order]
-                part = None if weight is None else weight[order]
-            pos_weight = None if self.pos_weight is None else self.pos_weight[label]
-            sums = np.empty((len(groups), 5))
-            sums[:, 0] = rows
-            sums[:, 1] = rows if part is None else _segment_sums(part, None, starts)
-            sums[:, 2] = _segment_sums(target.astype(np.float64, copy=False), part, starts)
-            sums[:, 3] = _segment_sums(sigmoid(logit), part, starts)
-            sums[:, 4] = self._losses(logit, target, part, pos_weight, starts, stops)
-            self.sums.add(groups * labels + label, sums)
+def _count_part(
+    part: Part, advance: Advance, counts: list[RunningLoss] | None, *, options: Options
+) -> list[RunningLoss]:
+    """Count the targets of a part; the losses, of logits that are all 0, do not matter."""
+    if counts is None:
+        counts = _new_counts(options)
+    for chunk in _chunks(part, Wanted(options.targets), advance):
+        logits = np.zeros(chunk.rows)
+        for name, running in zip(options.targets, counts, strict=True):
+            running.update(logits, _target(chunk, name))
+    return counts
 
-    def _segments(
-        self, chunk: Chunk
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None, NDArray[np.intp]]:
-        """Return the groups of a chunk, the order that sorts its rows by them, their starts."""
-        if chunk.groups is None:
-            return np.zeros(1, np.intp), None, np.zeros(1, np.intp)
-        ids = self.ids
-        lookup = np.array([ids.setdefault(name, len(ids)) for name in chunk.groups.names], np.intp)
-        groups = lookup[chunk.groups.codes]
-        # NumPy sorts 16-bit keys by radix
-        keys = groups.astype(np.uint16) if len(ids) <= 1 << 16 else groups
-        order = np.argsort(keys, kind="stable")
-        groups = groups[order]
-        starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
-        return groups[starts], order, starts
 
-    def _losses(
-        self,
-        logit: NDArray[np.float64],
-        target: NDArray[Any],
-        weight: NDArray[np.float64] | None,
-        pos_weight: float | None,
-        starts: NDArray[np.intp],
-        stops: NDArray[np.intp],
-    ) -> NDArray[np.float64]:
-        """Return the sum of the losses of each segment."""
-
-        def loss(part: slice, reduction: Literal["none", "sum"]) -> NDArray[np.float64]:
-            result: NDArray[np.float64] = binary_cross_entropy_with_logits(
-                logit[part],
-                target[part],
-                None if weight is None else weight[part],
-                reduction=reduction,
-                pos_weight=pos_weight,
-                label_smoothing=self.options.label_smoothing,
-            )
-            return result
-
-        if len(starts) * _ROWS_PER_CALL > len(logit) and len(starts) > 1:
-            return _segment_sums(loss(slice(None), "none"), None, starts)
-        segments = zip(starts.tolist(), stops.tolist(), strict=True)
-        return np.array([loss(slice(start, stop), "sum") for start, stop in segments])
-
-    def overall(self) -> Scores:
-        labels = len(self.options.targets)
-        slots = np.arange(max(1, len(self.ids)) * labels)
-        return _scores(
-            [self.sums.merged(slots[label::labels]) for label in range(labels)],
-            self.sums.merged(slots),
+def _add_chunk(totals: Totals, chunk: Chunk, options: Options) -> None:
+    numbers, order, starts = _segments(totals, chunk)
+    weight = None if options.weight is None else _weight(chunk, options.weight)
+    if order is not None and weight is not None:
+        weight = weight[order]
+    names = zip(options.logits, options.targets, strict=True)
+    for label, (logit_name, target_name) in enumerate(names):
+        logit, target = _logit(chunk, logit_name), _target(chunk, target_name)
+        if order is not None:
+            logit, target = logit[order], target[order]
+        prediction = sigmoid(logit)
+        pos_weight = None
+        if options.pos_weight is not None:
+            pos_weight = np.array(options.pos_weight[label], np.float64)
+        totals.add(
+            label,
+            numbers,
+            starts,
+            Call(
+                logit,
+                target,
+                weight,
+                pos_weight,
+                label_smoothing=options.label_smoothing,
+                check=False,  # that has been done
+            ),
+            Call(logit, prediction, weight, check=False),
         )
-
-    def groups(self) -> dict[str | None, Scores]:
-        labels = len(self.options.targets)
-        sums = self.sums.rounded(len(self.ids) * labels).tolist()
-        result = {}
-        for name in sorted(self.ids, key=_group_order):
-            first = self.ids[name] * labels
-            slots = np.arange(first, first + labels)
-            everything = self.sums.merged(slots) if labels > 1 else sums[first]
-            result[name] = _scores(sums[first : first + labels], everything)
-        return result
-
-
-def _scores(labels: list[list[float]], all_labels: list[float]) -> Scores:
-    rows = int(labels[0][0])
-    summaries = [_summary(rows, sums) for sums in labels]
-    everything = _summary(rows, all_labels) if len(labels) > 1 else summaries[0]
-    return Scores(everything, summaries)
-
-
-def _summary(rows: int, sums: list[float]) -> Summary:
-    count, weight, positives, prediction, loss = sums
-    return Summary(rows, int(count), weight, positives, prediction, loss)
+        if totals.histograms is not None:
+            lengths = np.diff(np.append(starts, chunk.rows))
+            series = np.repeat(numbers, lengths) if totals.histograms.by_group else label
+            losses = binary_cross_entropy_with_logits(
+                logit,
+                target,
+                reduction="none",
+                pos_weight=pos_weight,
+                label_smoothing=options.label_smoothing,
+            )
+            totals.histograms.add(
+                np.broadcast_to(np.asarray(series, np.intp), logit.shape),
+                logit,
+                target.astype(np.float64, copy=False),
+                weight,
+                prediction,
+                losses,
+            )
 
 
-def _segment_sums(
-    values: NDArray[np.float64], weight: NDArray[np.float64] | None, starts: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    with np.errstate(over="ignore"):
-        return np.add.reduceat(values if weight is None else weight * values, starts)
+def _segments(
+    totals: Totals, chunk: Chunk
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None, NDArray[np.intp]]:
+    """Return the groups of a chunk, the order that sorts its rows by them, their starts."""
+    if chunk.groups is None:
+        return totals.numbers([None]), None, np.zeros(1, np.intp)
+    groups = totals.numbers(chunk.groups.names)[chunk.groups.codes]
+    # NumPy sorts 16-bit keys by radix
+    keys = groups.astype(np.uint16) if len(totals.groups) <= 1 << 16 else groups
+    order = np.argsort(keys, kind="stable")
+    groups = groups[order]
+    starts = np.flatnonzero(np.concatenate(([True], groups[1:] != groups[:-1])))
+    return groups[starts], order, starts
+
+
+def _report(options: Options, totals: Totals, rows_before: int | None) -> Report:
+    groups: dict[str | None, Scores] = {}
+    if options.by is not None:
+        over_labels, by_label = totals.by_group(), totals.by_label()
+        for name in sorted(totals.groups, key=_group_order):
+            groups[name] = Scores(over_labels[name], by_label[name])
+    pos_weight = options.pos_weight
+    assert pos_weight != "balanced"
+    overall = Scores(totals.of_all(), totals.of_labels())
+    return Report(options, pos_weight, overall, groups, totals, rows_before)
 
 
 def _group_order(name: str | None) -> tuple[int, float, str]:

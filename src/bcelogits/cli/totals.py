@@ -1,91 +1,129 @@
-"""Running sums over chunks: the one place where figures of different chunks are added."""
+"""Running sums over chunks: the one place where figures of different chunks are added.
 
-import math
+They are the library's exact sums. Neither the chunks, nor their order, nor who has added which of
+them up shows in a result. A group takes about 4 KB for each label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bcelogits._core import REDUCTIONS, Accumulator, Call
+from bcelogits.cli.histograms import Histograms
+from bcelogits.cli.summary import Summary
 
-class RunningTotals:
-    """Sums of many slots (a group and a label each), carried in twice double precision.
 
-    Each sum is an unevaluated pair of doubles, so that neither the number of chunks nor their
-    order shows in the result.
+@dataclass
+class Totals:
+    """Sums of every group and label.
 
-    Parameters
+    Attributes
     ----------
-    fields : int
-        Sums of each slot.
+    labels : int
+        How many there are.
+    groups : dict of (str or None) to int
+        The number of each group. Its sums are the parts from number * labels on, one for a label.
+    losses : Accumulator
+        Of losses, weights and weighted targets.
+    predictions : Accumulator
+        The same with predictions as the targets: what it knows as positives are weighted
+        predictions.
+    histograms : Histograms or None
+        What a picture shows besides.
     """
 
-    def __init__(self, fields: int) -> None:
-        self._high = np.zeros((0, fields))
-        self._low = np.zeros((0, fields))
+    labels: int
+    groups: dict[str | None, int] = field(default_factory=dict)
+    losses: Accumulator = field(default_factory=lambda: Accumulator(0))
+    predictions: Accumulator = field(default_factory=lambda: Accumulator(0))
+    histograms: Histograms | None = None
 
-    def add(self, slots: NDArray[np.integer], sums: NDArray[np.float64]) -> None:
-        """Add to some slots; new ones come into being with zero sums.
+    def numbers(self, names: list[str | None]) -> NDArray[np.intp]:
+        """Return the numbers of groups; new ones come into being."""
+        groups = self.groups
+        numbers = np.array([groups.setdefault(name, len(groups)) for name in names], np.intp)
+        self.losses.extend(len(groups) * self.labels)
+        self.predictions.extend(len(groups) * self.labels)
+        return numbers
 
-        Parameters
-        ----------
-        slots : ndarray of int, shape (n,)
-            Different from each other.
-        sums : ndarray of float64, shape (n, fields)
-            What to add.
-        """
-        if not len(slots):
-            return
-        self._grow(int(slots.max()) + 1)
-        high = self._high[slots]
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = high + sums
-            # the rounding error of the addition (Knuth's TwoSum); infinite sums have none
-            rest = total - high
-            error = (high - (total - rest)) + (sums - rest)
-        self._high[slots] = total
-        self._low[slots] += np.where(np.isfinite(total), error, 0.0)
-
-    def rounded(self, size: int) -> NDArray[np.float64]:
-        """Return the sums of the first slots, each rounded once.
+    def add(
+        self,
+        label: int,
+        groups: NDArray[np.intp],
+        starts: NDArray[np.intp],
+        losses: Call,
+        predictions: Call,
+    ) -> None:
+        """Add to one label of some groups.
 
         Parameters
         ----------
-        size : int
-            How many slots; those never added to are zero.
-
-        Returns
-        -------
-        ndarray of float64, shape (size, fields)
+        label : int
+        groups : ndarray of int, shape (n,)
+            Numbers of groups.
+        starts : ndarray of int, shape (n,)
+            Where the elements of each begin.
+        losses, predictions : Call
+            Logits, weights, and targets or predictions.
         """
-        self._grow(size)
-        result: NDArray[np.float64] = self._high[:size] + self._low[:size]
-        return result
+        parts = groups * self.labels + label
+        losses.accumulate_runs(self.losses, starts, parts)
+        predictions.accumulate_runs(self.predictions, starts, parts)
 
-    def merged(self, slots: NDArray[np.integer]) -> list[float]:
-        """Return the sums over some slots, each rounded once.
+    def merge(self, other: Totals) -> None:
+        """Add what another object of the same labels has."""
+        numbers = self.numbers(list(other.groups))
+        parts = (numbers[:, np.newaxis] * self.labels + np.arange(self.labels)).ravel()
+        other.losses.merge_into(self.losses, parts)
+        other.predictions.merge_into(self.predictions, parts)
+        if self.histograms is not None and other.histograms is not None:
+            self.histograms.merge(other.histograms, numbers)
 
-        Parameters
-        ----------
-        slots : ndarray of int, shape (n,)
-            Which ones; those never added to are zero.
+    def by_label(self) -> dict[str | None, list[Summary]]:
+        """Return the figures of each label, for each group."""
+        summaries = _summaries(self.losses, self.predictions, 1)
+        starts = range(0, len(summaries), self.labels)
+        return {
+            name: summaries[start : start + self.labels]
+            for name, start in zip(self.groups, starts, strict=True)
+        }
 
-        Returns
-        -------
-        list of float, length fields
-        """
-        self._grow(int(slots.max(initial=-1)) + 1)
-        pairs = np.vstack((self._high[slots], self._low[slots]))
-        return [_exact_sum(values) for values in pairs.T.tolist()]
+    def by_group(self) -> dict[str | None, Summary]:
+        """Return the figures over all labels, for each group."""
+        size = len(self.groups)
+        parts = np.repeat(np.arange(size, dtype=np.intp), self.labels)
+        return dict(zip(self.groups, self._merged(parts, size, self.labels), strict=True))
 
-    def _grow(self, size: int) -> None:
-        if size > len(self._high):
-            # doubled, so that many new groups cost no more than a copy each
-            more = max(size, 2 * len(self._high)) - len(self._high)
-            self._high = np.pad(self._high, ((0, more), (0, 0)))
-            self._low = np.pad(self._low, ((0, more), (0, 0)))
+    def of_labels(self) -> list[Summary]:
+        """Return the figures of each label, over all groups."""
+        parts = np.tile(np.arange(self.labels, dtype=np.intp), len(self.groups))
+        return self._merged(parts, self.labels, 1)
+
+    def of_all(self) -> Summary:
+        """Return the figures over everything."""
+        (summary,) = self._merged(np.zeros(self.losses.size, np.intp), 1, self.labels)
+        return summary
+
+    def _merged(self, parts: NDArray[np.intp], size: int, labels: int) -> list[Summary]:
+        losses, predictions = Accumulator(size), Accumulator(size)
+        self.losses.merge_into(losses, parts)
+        self.predictions.merge_into(predictions, parts)
+        return _summaries(losses, predictions, labels)
 
 
-def _exact_sum(values: list[float]) -> float:
-    try:
-        return math.fsum(values)
-    except OverflowError:  # partial sums beyond the largest double
-        return sum(values)
+def _summaries(losses: Accumulator, predictions: Accumulator, labels: int) -> list[Summary]:
+    """Return figures of the parts; a row counts once for each label in a part."""
+    columns = (
+        losses.counts(),
+        losses.weights(),
+        losses.positives(),
+        predictions.positives(),
+        losses.results(REDUCTIONS["sum"]),
+    )
+    return [
+        Summary(count // labels, count, *sums)
+        for count, *sums in zip(*(column.tolist() for column in columns), strict=True)
+    ]

@@ -5,11 +5,12 @@ import stat
 from collections.abc import Callable, Iterator
 
 from bcelogits.cli.errors import CommandError
+from bcelogits.cli.formats import format_of
 from bcelogits.cli.readers.chunk import Chunk, Wanted, describe
 
-__all__ = ["Chunk", "Wanted", "check_file", "read"]
+__all__ = ["Chunk", "Wanted", "check_file", "read", "split"]
 
-Reader = Callable[[str, Wanted], Iterator[Chunk]]
+Reader = Callable[..., Iterator[Chunk]]
 
 
 def check_file(path: str) -> int:
@@ -20,7 +21,7 @@ def check_file(path: str) -> int:
     CommandError
         If it is absent, no regular file, not readable or of no known format.
     """
-    _format(path)
+    format_of(path)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -34,7 +35,25 @@ def check_file(path: str) -> int:
     return status.st_size
 
 
-def read(path: str, wanted: Wanted) -> Iterator[Chunk]:
+def split(path: str) -> list[range | None]:
+    """Return parts of a file that may be read apart from each other, in order.
+
+    They are row groups of Parquet, some at a time; any other file is one part, None.
+
+    Raises
+    ------
+    CommandError
+        If the file cannot be read.
+    """
+    if format_of(path) != "Parquet":
+        return [None]
+    _reader(path)
+    from bcelogits.cli.readers.parquet import split_parquet
+
+    return [*split_parquet(path)]
+
+
+def read(path: str, wanted: Wanted, part: range | None = None) -> Iterator[Chunk]:
     """Read columns of a file, chunk by chunk.
 
     Parameters
@@ -43,6 +62,8 @@ def read(path: str, wanted: Wanted) -> Iterator[Chunk]:
         The file; its suffix tells the format.
     wanted : Wanted
         The columns.
+    part : range, optional
+        One of those that `split` returned. Default: all of the file.
 
     Yields
     ------
@@ -56,16 +77,20 @@ def read(path: str, wanted: Wanted) -> Iterator[Chunk]:
     CommandError
         If the file cannot be read or lacks a column, or the library that reads it is not installed.
     """
-    name = _format(path)
+    reader = _reader(path)
+    return reader(path, wanted) if part is None else reader(path, wanted, part)
+
+
+def _reader(path: str) -> Reader:
+    name = format_of(path)
     try:
-        reader = _READERS[name]()
+        return _READERS[name]()
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "pyarrow":
             raise
         raise CommandError(
             f"{path}: reading {name} files needs pyarrow: pip install 'bcelogits[cli]'"
         ) from None
-    return reader(path, wanted)
 
 
 def _csv() -> Reader:
@@ -99,30 +124,3 @@ def _npz() -> Reader:
 
 
 _READERS = {"CSV": _csv, "Parquet": _parquet, "Arrow": _arrow, "npy": _npy, "npz": _npz}
-
-_SUFFIXES = {
-    ".csv": "CSV",
-    ".tsv": "CSV",
-    ".parquet": "Parquet",
-    ".pq": "Parquet",
-    ".arrow": "Arrow",
-    ".arrows": "Arrow",
-    ".feather": "Arrow",
-    ".ipc": "Arrow",
-    ".npy": "npy",
-    ".npz": "npz",
-}
-
-_COMPRESSED = (".gz", ".bz2", ".zst")
-
-
-def _format(path: str) -> str:
-    stem, suffix = os.path.splitext(path.lower())
-    if suffix in _COMPRESSED:
-        suffix = os.path.splitext(stem)[1]
-        if _SUFFIXES.get(suffix) != "CSV":
-            suffix = ""
-    if suffix not in _SUFFIXES:
-        known = " ".join(_SUFFIXES)
-        raise CommandError(f"{path}: the suffix tells no known format (known: {known})")
-    return _SUFFIXES[suffix]

@@ -77,7 +77,8 @@ class Chunk:
     groups : Groups or None
         The column of groups.
     position : int
-        How much of the file, in bytes, has been read so far; an estimate in some formats.
+        How much of the file, or of the part, in bytes, has been read so far; an estimate in some
+        formats.
     """
 
     path: str

@@ -1,0 +1,252 @@
+"""``bcelogits score`` shared by threads and by a dask cluster: the report of one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
+
+from cli_files import LOGIT, TARGET, WRITERS, flights  # noqa: E402
+
+from bcelogits.cli import engines, main  # noqa: E402
+from bcelogits.cli.readers import Wanted, parquet, read, split  # noqa: E402
+
+OPTIONS = [
+    *LOGIT,
+    "--target",
+    "late",
+    "--weight",
+    "w",
+    "--by",
+    "carrier",
+    "--label-smoothing",
+    ".1",
+]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        status = main(["score", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files of several formats; the Parquet ones are several parts."""
+    monkeypatch.setattr(parquet, "_PART_ROWS", 500)
+    files = []
+    for seed, name in enumerate(["parquet", "csv", "npz", "parquet", "ipc"]):
+        path = tmp_path / str(seed) / WRITERS[name][0]
+        path.parent.mkdir()
+        WRITERS[name][1](path, flights(2000 + seed, seed))
+        files.append(path)
+    return files
+
+
+@pytest.mark.parametrize("threads", ["0", "2", "7"])
+@pytest.mark.parametrize("pos_weight", ["3", "balanced"])
+def test_threads_give_the_report_of_one(
+    paths: list[Path], run: Any, threads: str, pos_weight: str
+) -> None:
+    options = [*OPTIONS, "--pos-weight", pos_weight, "--format", "json"]
+    expected = run(*paths, *options)
+    assert expected[0] == 0
+    assert run(*paths, *options, "--threads", threads) == expected
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_the_first_error_is_told(paths: list[Path], run: Any, threads: str) -> None:
+    for i in (1, 2, 4):
+        columns = flights(2000, i)
+        columns["late"] = columns["late"].astype(float)
+        columns["late"][[700, 1500]] = 5
+        name = {1: "csv", 2: "npz", 4: "ipc"}[i]
+        WRITERS[name][1](paths[i], columns)
+    status, output, errors = run(*paths, *OPTIONS, "--threads", threads)
+    assert (status, output) == (2, "")
+    assert errors == (
+        f"bcelogits: {paths[1]}: column 'late', data row 701: target 5.0 is outside [0, 1]\n"
+    )
+
+
+def test_rows_of_a_part_are_counted_from_the_beginning(tmp_path: Path, run: Any) -> None:
+    rows = 3 << 20
+    target = np.zeros(rows, np.int8)
+    target[rows - 5] = 2
+    table = pa.table({"logit": np.zeros(rows, np.float32), "late": target})
+    path = tmp_path / "a.parquet"
+    pa.parquet.write_table(table, path, row_group_size=1 << 18)
+    assert len(split(str(path))) == 3
+    status, _, errors = run(path, *LOGIT, *TARGET, "--threads", "2")
+    assert status == 2
+    assert f"data row {rows - 4}: target 2 is outside" in errors
+
+
+def test_parts_are_all_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    columns = flights(3010)
+    WRITERS["parquet"][1](path, columns)  # row groups of 300
+    for rows in (1, 500, 10**9):
+        monkeypatch.setattr(parquet, "_PART_ROWS", rows)
+        wanted = Wanted(("logit",))
+        chunks = [c for part in split(str(path)) for c in read(str(path), wanted, part)]
+        logits = np.concatenate([chunk.numbers["logit"] for chunk in chunks])
+        np.testing.assert_array_equal(logits, columns["logit"])
+        starts = np.cumsum([1] + [chunk.rows for chunk in chunks])
+        assert [chunk.first_row for chunk in chunks] == starts[:-1].tolist()
+
+
+def test_progress_of_threads_reaches_the_total(paths: list[Path]) -> None:
+    from bcelogits.cli.engines import Part, results_of_threads
+
+    told = []
+
+    def work(part: Part, advance: Any) -> int:
+        for _ in range(part.size):
+            advance(1)
+        return part.size
+
+    parts = [Part(str(i), None, i) for i in range(100)]
+    assert list(results_of_threads(work, parts, 3, told.append)) == list(range(100))
+    assert sum(told) == sum(range(100))
+
+
+def test_threads_stop_at_an_error() -> None:
+    done = []
+
+    def work(part: engines.Part, advance: Any) -> None:
+        if part.size == 0:
+            raise ValueError("the first")
+        for _ in range(10**9):
+            advance(1)  # raises once nobody waits
+        done.append(part)
+
+    parts = [engines.Part("x", None, i) for i in range(50)]
+    with pytest.raises(ValueError, match="the first"):
+        list(engines.results_of_threads(work, parts, 4, lambda size: None))
+    assert done == []
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"), reason="this system does not tell the peak memory"
+)
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_many_rows_in_little_memory(tmp_path: Path, threads: str) -> None:
+    """Under a limit on the address space; the file is more than what the command may grow by."""
+    resource = pytest.importorskip("resource", reason="this system limits no memory")
+    rows = 12_000_000
+    path = tmp_path / "a.parquet"
+    rng = np.random.default_rng(0)
+    table = pa.table({"logit": rng.normal(size=rows), "late": np.zeros(rows, bool)})
+    pa.parquet.write_table(table, path, row_group_size=1_000_000, use_dictionary=False)
+    assert path.stat().st_size > 90 << 20
+    code = (
+        "import resource, sys, pyarrow.parquet, bcelogits.cli.scoring\n"
+        "import bcelogits.cli.report, bcelogits.cli.state\n"
+        "from bcelogits.cli import main\n"
+        "import concurrent.futures.thread, pathlib, re\n"
+        "pyarrow.set_memory_pool(pyarrow.system_memory_pool())\n"
+        "def size(name):\n"
+        "    status = pathlib.Path('/proc/self/status').read_text()\n"
+        "    return int(re.search(name + r':\\s*(\\d+) kB', status)[1]) << 10\n"
+        "before = size('VmHWM')\n"
+        "limit = 1 << 30\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "print((size('VmHWM') - before) >> 20)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "score", path, *LOGIT, *TARGET, "--threads", threads],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"12,000,000" in done.stdout
+    assert 0 < int(done.stdout.splitlines()[-1]) < 80
+    assert resource is not None
+
+
+class TestDask:
+    def test_the_report_of_one_thread(
+        self, paths: list[Path], run: Any, cluster_address: str
+    ) -> None:
+        options = [*OPTIONS, "--pos-weight", "balanced", "--format", "json"]
+        expected = run(*paths, *options)
+        assert expected[0] == 0
+        shared = run(*paths, *options, "--engine", "dask", "--scheduler", cluster_address)
+        assert shared == expected
+
+    def test_an_error_is_one_line(self, paths: list[Path], run: Any, cluster_address: str) -> None:
+        np.savez(paths[2], **(flights(50) | {"late": np.full(50, 3)}))
+        engine = ["--engine", "dask", "--scheduler", cluster_address]
+        status, output, errors = run(*paths, *OPTIONS, *engine)
+        assert (status, output) == (2, "")
+        assert errors == (
+            f"bcelogits: {paths[2]}: column 'late', data row 1: target 3 is outside [0, 1]\n"
+        )
+
+    @pytest.mark.parametrize("address", ["nonsense://x:1", "tcp://127.0.0.1:1"])
+    def test_no_cluster(
+        self, paths: list[Path], run: Any, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("distributed", reason="dask.distributed is not installed (extra: dask)")
+        monkeypatch.setattr(engines, "_CONNECT_SECONDS", 0.5)
+        engine = ["--engine", "dask", "--scheduler", address]
+        status, output, errors = run(*paths, *OPTIONS, *engine)
+        assert (status, output, errors.count("\n")) == (2, "", 1)
+        assert errors.startswith(f"bcelogits: dask at {address}: ")
+
+    def test_without_dask(
+        self, paths: list[Path], run: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        engine = ["--engine", "dask", "--scheduler", "tcp://127.0.0.1:1"]
+        status, _, errors = run(*paths, *OPTIONS, *engine)
+        message = "bcelogits: --engine dask needs dask: pip install 'bcelogits[dask]'\n"
+        assert (status, errors) == (2, message)
+
+
+def test_ctrl_c_ends_the_threads_quietly(tmp_path: Path) -> None:
+    """Two sparse files of 2^34 rows: nobody waits for their end."""
+    paths = [tmp_path / f"{i}.npy" for i in range(2)]
+    header = {"descr": "|i1", "fortran_order": False, "shape": (1 << 33, 2)}
+    for path in paths:
+        with open(path, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            try:
+                file.truncate(file.tell() + (1 << 34))
+            except OSError as error:
+                pytest.skip(f"the file system has no sparse files: {error}")
+    state = tmp_path / "state.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bcelogits", "score", *paths, "--logit", "0", "--target", "1",
+         "--threads", "2", "--append", state],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while not list(tmp_path.glob(".state.json.*")):  # it has begun
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate()
+    assert (process.returncode, output, errors) == (130, b"", b"")
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_json_is_still_one_object(paths: list[Path], run: Any) -> None:
+    _, output, _ = run(*paths, *OPTIONS, "--threads", "2", "--format", "json")
+    assert json.loads(output)["overall"]["rows"] == 2000 * 5 + 10
