@@ -396,6 +396,26 @@ def test_flipped_bytes_end_in_a_report_or_in_one_line(
     assert failed > 0
 
 
+def test_members_of_an_archive_are_closed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the command, and not when they are collected, which may be late or never."""
+    path = write(tmp_path, "flights.npz", flights(50))
+    opened = []
+    open_member = zipfile.ZipFile.open
+
+    def kept(archive: zipfile.ZipFile, *arguments: object) -> object:
+        opened.append(open_member(archive, *arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", kept)
+    assert main(["score", str(path), *LOGIT, *TARGET]) == 0
+    assert main(["score", str(path), *LOGIT, "--target", "logit"]) == 2
+    capsys.readouterr()
+    assert len(opened) >= 6
+    assert all(stream.closed for stream in opened)
+
+
 @pytest.mark.parametrize("line", ["1", "1,1,1,1", "1,1,1,1,1"])
 @pytest.mark.parametrize("row", [1, 5, BIG])
 def test_csv_row_of_another_length(

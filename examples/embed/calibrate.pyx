@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """Calibrate a classifier: find a and b for which sigmoid(a x + b) predicts the labels of logits x.
 
 Platt scaling by gradient descent. The loss and its gradient come from bcelogits without the GIL;

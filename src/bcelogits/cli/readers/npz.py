@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import IO, Any
 
 import numpy as np
@@ -30,8 +31,8 @@ def read_npz(path: str, wanted: Wanted) -> Iterator[Chunk]:
     with reading(path):
         size = os.path.getsize(path)
         archive = zipfile.ZipFile(path)
-    with archive:
-        members = _open_members(path, wanted, archive)
+    with archive, ExitStack() as streams:
+        members = _open_members(path, wanted, archive, streams)
         first, total = next((member.name, member.rows) for member in members)
         for member in members:
             if member.rows != total:
@@ -50,7 +51,9 @@ def read_npz(path: str, wanted: Wanted) -> Iterator[Chunk]:
                 member.finish()
 
 
-def _open_members(path: str, wanted: Wanted, archive: zipfile.ZipFile) -> list["_Member"]:
+def _open_members(
+    path: str, wanted: Wanted, archive: zipfile.ZipFile, streams: ExitStack
+) -> list["_Member"]:
     names = [entry.removesuffix(".npy") for entry in archive.namelist()]
     columns: dict[str, dict[str, int | None]] = {}
     for column in wanted.columns:
@@ -60,14 +63,15 @@ def _open_members(path: str, wanted: Wanted, archive: zipfile.ZipFile) -> list["
         columns.setdefault(name, {})[column] = index
     members = []
     for name, indices in columns.items():
-        with reading(f"{path}: {name!r}"):
-            shape, fortran, _ = _read_header(_open_member(archive, name))
+        with reading(f"{path}: {name!r}"), _open_member(archive, name) as stream:
+            shape, fortran, _ = _read_header(stream)
         for index in indices.values():
             check_shape(path, name, shape, index)
         # In Fortran order each column stands by itself, so each gets a stream of its own.
         for part in [{c: i} for c, i in indices.items()] if fortran else [indices]:
             with reading(f"{path}: {name!r}"):
-                members.append(_Member(name, _open_member(archive, name), part))
+                stream = streams.enter_context(_open_member(archive, name))
+                members.append(_Member(name, stream, part))
     return members
 
 
