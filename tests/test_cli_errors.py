@@ -400,7 +400,7 @@ def test_members_of_an_archive_are_closed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the command, and not when they are collected, which may be late or never."""
-    path = write(tmp_path, "flights.npz", flights(50))
+    path = write(tmp_path, "npz", flights(50))
     opened = []
     open_member = zipfile.ZipFile.open
 
