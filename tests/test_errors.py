@@ -539,7 +539,9 @@ def test_errors_are_those_of_python():
     assert not [n for n in bcelogits.__all__ if n.endswith(("Error", "Warning"))]
 
 
-@pytest.mark.parametrize(("function", "name"), [("loss", "label_smoothing"), ("grad_and_hess", "hess_floor")])
+@pytest.mark.parametrize(
+    ("function", "name"), [("loss", "label_smoothing"), ("grad_and_hess", "hess_floor")]
+)
 def test_numbers_beyond_a_float(function, name):
     x, y = arrays()
     with pytest.raises(ValueError, match=f"{name}.*beyond"):

@@ -264,17 +264,5 @@ def run(data: bytes) -> None:
         try:
             choices.one_of(FUNCTIONS)(**arguments)
         except ERRORS as error:
-            assert str(error), "an exception without a word"
-
-
-def main() -> None:
-    import atheris
-
-    atheris.instrument_all() if "--all" in sys.argv else None
-    warnings.simplefilter("error")
-    atheris.Setup(sys.argv, run)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()
+            if not str(error):
+                raise RuntimeError("an exception without a word") from error
