@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  sanitize fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
+  test-sanitized sanitize fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -117,21 +117,18 @@ EMBEDDING := $(addprefix tests/test_,embed.py embed_examples.py symbols.py)
 test-embed: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## link the C library in every way, run its examples, look at its symbols; part of `make test`
 	$(PY) -m pytest $(EMBEDDING) $(PYTEST_ARGS)
 
-# ASan's and UBSan's run time is loaded first, for Python knows nothing of them. Leaks are not looked for: Python and
-# NumPy keep what they have until the end. What starts programs of its own, counts their memory or limits it, is left out.
 SANITIZED := $(addprefix tests/test_,arrays.py errors.py functions.py fuzz.py gradients.py loss.py reductions.py running.py \
   special_values.py)
-sanitized = rm -rf build/sanitize-$(1) && $(PY) -m venv --system-site-packages build/sanitize-$(1) && \
-  cp -r $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/. build/sanitize-$(1)/lib/python3*/site-packages && \
-  BCELOGITS_BUILD=$(1) build/sanitize-$(1)/bin/python -m pip --disable-pip-version-check install -q --no-build-isolation \
-    --no-deps --force-reinstall . && \
-  LD_PRELOAD=$$($(CC) -print-file-name=lib$(1).so) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
-    build/sanitize-$(1)/bin/python -m pytest -p no:cacheprovider $(SANITIZED) $(PYTEST_ARGS)
 
-sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests, then the Python tests, under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
-	$(MAKE) -C tests/c sanitize valgrind -j$(JOBS)
-	$(call sanitized,asan)
-	$(call sanitized,ubsan)
+# The run time of a sanitizer is loaded first, for Python knows nothing of it. Leaks are not looked for: Python and NumPy
+# keep what they have until the end. Tests that start programs, count memory or limit it are left out.
+test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
+	LD_PRELOAD=$$($(CC) -print-file-name=lib$(FLAVOUR).so) ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest $(SANITIZED) $(PYTEST_ARGS)
+
+sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
+	$(MAKE) -C tests/c sanitize valgrind
+	$(MAKE) test-sanitized VENV=$(VENV)/asan BCELOGITS_BUILD=asan
+	$(MAKE) test-sanitized VENV=$(VENV)/ubsan BCELOGITS_BUILD=ubsan
 	$(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
 
 FUZZ_SECONDS ?= 3600
