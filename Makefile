@@ -53,7 +53,7 @@ requirements = $(PY) -c 'import sys, tomllib; \
            **tables["project"]["optional-dependencies"]}; \
   print(*lists[sys.argv[1]], sep="\n")' $(1)
 
-$(addprefix $(STAMPS)/,build cli test dev docs wheels cross): $(STAMPS)/%: pyproject.toml | $(PY)
+$(addprefix $(STAMPS)/,build cli test dev docs fuzz wheels cross): $(STAMPS)/%: pyproject.toml | $(PY)
 	@mkdir -p $(STAMPS)
 	@$(call requirements,$*) > $@.txt
 	$(PIP) install -q -r $@.txt
@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
+  test-sanitized sanitize fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -116,6 +116,28 @@ EMBEDDING := $(addprefix tests/test_,embed.py embed_examples.py symbols.py)
 
 test-embed: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## link the C library in every way, run its examples, look at its symbols; part of `make test`
 	$(PY) -m pytest $(EMBEDDING) $(PYTEST_ARGS)
+
+SANITIZED := $(addprefix tests/test_,arrays.py errors.py functions.py fuzz.py gradients.py loss.py reductions.py running.py \
+  special_values.py)
+
+# The run time of a sanitizer is loaded first, for Python knows nothing of it. Leaks are not looked for: Python and NumPy
+# keep what they have until the end. Tests that start programs, count memory or limit it are left out.
+test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
+	LD_PRELOAD=$$($(CC) -print-file-name=lib$(FLAVOUR).so) ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest $(SANITIZED) $(PYTEST_ARGS)
+
+sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
+	$(MAKE) -C tests/c sanitize valgrind
+	$(MAKE) test-sanitized VENV=$(VENV)/asan BCELOGITS_BUILD=asan
+	$(MAKE) test-sanitized VENV=$(VENV)/ubsan BCELOGITS_BUILD=ubsan
+	$(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
+
+FUZZ_SECONDS ?= 3600
+fuzz: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/fuzz ## an hour of fuzzing; keeps what is new and writes figures into docs/reliability.md
+	$(PY) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
+
+soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond memory, guard pages at every length (long)
+	SOAK=1 $(PY) -m pytest tests/test_sizes.py $(PYTEST_ARGS)
+	$(MAKE) -C tests/c guard-pages
 
 exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial
 	$(MAKE) -C tests/c exhaustive JOBS=$(JOBS)
@@ -191,3 +213,4 @@ clean: ## remove what was built; .venv stays
 	rm -rf build dist src/*.egg-info src/bcelogits/include src/bcelogits/*.so .mypy_cache .pytest_cache .ruff_cache
 	$(MAKE) -C tests/c clean
 	$(MAKE) -C benchmarks/c clean
+	$(MAKE) -C tests/fuzz clean

@@ -133,6 +133,11 @@ bcel_status bcel_map(bcel_function function, const bcel_call *call, const bcel_o
 
 /* ---- reductions ---------------------------------------------------------------------------------- */
 
+static int is_reduction(bcel_reduction reduction)
+{
+    return reduction == BCEL_SUM || reduction == BCEL_MEAN || reduction == BCEL_WEIGHTED_MEAN;
+}
+
 static bcel_scaled scaled(double value)
 {
     bcel_scaled r = { { value, 0 }, 0 };
@@ -170,10 +175,10 @@ typedef struct {
 
 static void packed_strides(ptrdiff_t *strides, int ndim, const size_t *shape, size_t size)
 {
-    ptrdiff_t stride = (ptrdiff_t)size;
+    size_t stride = size; /* may overflow beside an extent of 0, where none is used */
     for (int d = ndim - 1; d >= 0; --d) {
-        strides[d] = stride;
-        stride *= (ptrdiff_t)shape[d];
+        strides[d] = (ptrdiff_t)stride;
+        stride *= shape[d];
     }
 }
 
@@ -186,11 +191,8 @@ static bcel_status kept_walk_init(kept_walk *walk, int kept, const bcel_call *ca
     walk->kept = kept;
     walk->shape = call->shape;
     walk->out = NULL;
-    walk->left = 1;
-    for (int d = 0; d < kept; ++d) {
-        walk->index[d] = 0;
-        walk->left *= call->shape[d];
-    }
+    if (!bcel_element_count(kept, call->shape, &walk->left)) return BCEL_INVALID_ARGUMENT;
+    for (int d = 0; d < kept; ++d) walk->index[d] = 0;
     for (int i = 0; kept && i < BCEL_OPERANDS; ++i) {
         const bcel_operand *o = operands[i];
         if (o->strides)
@@ -347,6 +349,7 @@ static bcel_status reduce_columns(bcel_reduction reduction, kept_walk *walk, bce
 
 bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *call, const bcel_output *output)
 {
+    if (!is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
     if (kept == 0) return reduce_all(reduction, call, output);
     kept_walk walk;
     bcel_plan plan;
@@ -374,7 +377,7 @@ static bcel_pair scale_of_reduction(bcel_reduction reduction, double scale, cons
 bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bcel_call *call,
                                 const bcel_output *value, const bcel_output *grad)
 {
-    if (!value->data || !bcel_dtype_is_float(value->dtype)) return BCEL_INVALID_ARGUMENT;
+    if (!is_reduction(reduction) || !value->data || !bcel_dtype_is_float(value->dtype)) return BCEL_INVALID_ARGUMENT;
     bcel_plan plan;
     bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, 1, 1);
     if (status != BCEL_OK) return status;
@@ -428,7 +431,8 @@ bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *cal
 bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, double scale, int kept,
                              const bcel_call *call, const bcel_output *output)
 {
-    if (!is_grad_of_parameter(function)) return BCEL_INVALID_ARGUMENT;
+    if (!is_grad_of_parameter(function) || !is_reduction(reduction) || kept < 0 || kept > call->ndim)
+        return BCEL_INVALID_ARGUMENT;
     bcel_call without = *call;
     memset(&without.grad_output, 0, sizeof without.grad_output);
     bcel_plan plan;
@@ -547,7 +551,7 @@ static bcel_scaled accumulated_divisor(bcel_reduction reduction, const bcel_accu
 bcel_status bcel_accumulator_result(const bcel_accumulator *accumulator, bcel_reduction reduction,
                                     const bcel_output *output)
 {
-    if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    if (!is_reduction(reduction) || !output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
     bcel_scaled by = accumulated_divisor(reduction, accumulator);
     write_value(output->data, output->dtype, output->swapped, bcel_divide(bcel_exact_value(&accumulator->loss), by));
     return BCEL_OK;
@@ -565,6 +569,7 @@ bcel_status bcel_exact_result(const bcel_exact *sum, const bcel_output *output)
 bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_reduction reduction, const bcel_call *call,
                                size_t first_block, size_t last_block)
 {
+    if (!is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
     return run_blocks(accumulator, &pass, call, NULL, first_block, last_block);
 }
@@ -572,6 +577,7 @@ bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_reduction red
 bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reduction, const bcel_call *call,
                               const bcel_output *grad, size_t first_block, size_t last_block)
 {
+    if (!is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
     bcel_plan plan;
     bcel_totals totals;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
@@ -590,6 +596,7 @@ bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator, bcel_reduc
                                        const bcel_accumulator *counted, const bcel_call *call,
                                        const bcel_output *grad, size_t first_block, size_t last_block)
 {
+    if (!is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
     if (!counted && reduction != BCEL_SUM) return BCEL_INVALID_ARGUMENT;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM_GRAD, 1, reduction);
     pass.factor = bcel_divide(scaled(scale), accumulated_divisor(reduction, counted));
@@ -611,8 +618,8 @@ size_t bcel_find_bad_target(const bcel_call *call)
 size_t bcel_find_negative(int ndim, const size_t *shape, const bcel_operand *operand)
 {
     if (ndim < 0 || ndim > BCEL_MAX_DIMS || !bcel_dtype_size(operand->dtype)) return SIZE_MAX;
-    size_t n = 1;
-    for (int d = 0; d < ndim; ++d) n *= shape[d];
+    size_t n;
+    if (!bcel_element_count(ndim, shape, &n)) return SIZE_MAX;
     bcel_view view;
     bcel_view_init(&view, operand->data, operand->strides, operand->dtype, operand->swapped, ndim, shape, NULL);
     double raw[BCEL_CHUNK], values[BCEL_CHUNK];

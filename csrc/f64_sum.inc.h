@@ -26,15 +26,20 @@ BCEL_INLINE void lanes_add_f64(lanes_f64 *s, f64x8 hi, f64x8 lo)
     s->lo = f64_add(s->lo, f64_add(sum.lo, rest));
 }
 
-/* What lanes cannot take goes into the exact sum one by one: terms from 2^900 on, infinities and NaN. */
+/* What lanes cannot take goes into the exact sum one by one: terms from 2^900 on, with their low parts, infinities and
+ * NaN. */
 BCEL_INLINE void lanes_set_aside_f64(bcel_lanes *to, f64x8 *hi, f64x8 *lo)
 {
     f64_mask small = f64_lt(f64_abs(*hi), f64_set1(0x1p900));
     f64x8 zero = f64_set1(0.0);
-    double large[8];
+    double large[8], rest[8];
     f64_store(large, f64_select(small, zero, *hi));
-    for (int i = 0; i < 8; ++i)
-        if (!(large[i] == 0.0)) bcel_lanes_set_aside(to, large[i], 0);
+    f64_store(rest, *lo);
+    for (int i = 0; i < 8; ++i) {
+        if (large[i] == 0.0) continue;
+        bcel_lanes_set_aside(to, large[i], 0);
+        if (fabs(large[i]) < (double)INFINITY) bcel_lanes_set_aside(to, rest[i], 0);
+    }
     *hi = f64_select(small, *hi, zero);
     *lo = f64_select(small, *lo, zero);
 }

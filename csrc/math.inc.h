@@ -342,7 +342,8 @@ BCEL_INLINE vec N(hess_of)(const N(logit) *l, const N(coefficients) *c, const N(
     vec hess = v_select(v_lt(slope, low), least, v_fma(c->both, h.hi, v_mul(c->both, h.lo)));
     if (careful) {
         vec zero = v_set1(0);
-        hess = v_select(v_eq(v_abs(c->both), v_set1((real)INFINITY)), c->both, hess);
+        /* Infinite, but NaN where the logit is. */
+        hess = v_select(v_eq(v_abs(c->both), v_set1((real)INFINITY)), v_add(c->both, h.hi), hess);
         vec far_slope = N(exp_far)(l, v_set1(1));
         vec far = v_select(v_lt(far_slope, low), least, N(exp_far)(l, c->both));
         hess = v_select(l->far, far, hess);

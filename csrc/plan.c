@@ -12,12 +12,12 @@
 static int is_fortran(const ptrdiff_t *strides, size_t size, int ndim, const size_t *shape)
 {
     int contiguous = 1, constant = 1;
-    ptrdiff_t expected = (ptrdiff_t)size;
+    size_t expected = size; /* may overflow beside an extent of 0, where no order matters */
     for (int d = 0; d < ndim; ++d) {
         if (shape[d] == 1) continue;
         constant &= strides[d] == 0;
-        contiguous &= strides[d] == expected;
-        expected *= (ptrdiff_t)shape[d];
+        contiguous &= (size_t)strides[d] == expected;
+        expected *= shape[d];
     }
     return contiguous || constant;
 }
@@ -100,8 +100,7 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
     if (call->ndim < 0 || call->ndim > BCEL_MAX_DIMS || (call->ndim && !call->shape)) return BCEL_INVALID_ARGUMENT;
     int ndim = call->ndim - first_dim;
     const size_t *shape = call->shape + first_dim;
-    plan->n = 1;
-    for (int d = 0; d < ndim; ++d) plan->n *= shape[d];
+    if (!bcel_element_count(ndim, shape, &plan->n)) return BCEL_INVALID_ARGUMENT;
 
     /* No element: nothing is read, whatever the pointers are. */
     int empty = plan->n == 0;

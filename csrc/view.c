@@ -4,6 +4,21 @@
 
 #include <string.h>
 
+int bcel_element_count(int ndim, const size_t *shape, size_t *count)
+{
+    enum { HALF = sizeof(size_t) * 4 }; /* bits: a product of smaller numbers fits */
+    size_t n = 1;
+    int fits = 1;
+    for (int d = 0; d < ndim; ++d) {
+        if ((n | shape[d]) >> HALF && shape[d] && n > SIZE_MAX / shape[d]) fits = 0;
+        n *= shape[d];
+    }
+    for (int d = 0; d < ndim && !fits; ++d)
+        if (shape[d] == 0) fits = 1;
+    *count = n;
+    return fits;
+}
+
 void bcel_view_init(bcel_view *view, const void *data, const ptrdiff_t *strides, bcel_dtype dtype, int swapped,
                     int ndim, const size_t *shape, const int *order)
 {
@@ -26,7 +41,7 @@ void bcel_view_init(bcel_view *view, const void *data, const ptrdiff_t *strides,
         for (int i = 0; i < ndim; ++i) {
             int d = order ? order[i] : i;
             if (shape[d] == 1) continue;
-            if (top && view->strides[top - 1] == strides[d] * (ptrdiff_t)shape[d]) {
+            if (top && (size_t)view->strides[top - 1] == (size_t)strides[d] * shape[d]) {
                 view->shape[top - 1] *= shape[d];
                 view->strides[top - 1] = strides[d];
                 continue;

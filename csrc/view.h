@@ -23,6 +23,9 @@ typedef struct bcel_view {
     ptrdiff_t strides[BCEL_MAX_DIMS];
 } bcel_view;
 
+/* The product of the extents; returns 0 if it is beyond size_t. */
+int bcel_element_count(int ndim, const size_t *shape, size_t *count);
+
 /* The dimensions order[0..ndim-1] of an operand of this shape (all in order if order is NULL). strides == NULL: C
  * contiguous; then order must be NULL. */
 void bcel_view_init(bcel_view *view, const void *data, const ptrdiff_t *strides, bcel_dtype dtype, int swapped,

@@ -10,7 +10,8 @@ positive weight, s the sigmoid and sp(x) = log(1 + exp(x)):
     d loss / dp  = w * y*sp(-x)
     d loss / dw  = p*y*sp(-x) + (1-y)*sp(x)
 
-A term whose coefficient is zero is zero, whatever it multiplies.
+A term whose coefficient is zero is zero, whatever it multiplies; so is a term that is zero, unless
+its coefficient is NaN.
 
 The twin computes in ``numpy.longdouble`` and rounds nothing at the end: the caller compares in
 the precision it tests. It takes the arguments of the public functions and validates none.
@@ -70,9 +71,10 @@ def _parts(x: Any) -> _Parts:
 
 
 def _times(coefficient: Any, term: Any) -> Any:
-    """The product, but 0 where the coefficient is 0."""
+    """The product, but 0 where the coefficient is 0, or the term and the coefficient is no NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.where(coefficient == 0, LD(0), coefficient * term)
+        zero = (coefficient == 0) | ((term == 0) & ~np.isnan(coefficient))
+        return np.where(zero, LD(0), coefficient * term)
 
 
 def elementwise(formula: str, x: Any, y: Any, q: Any, w: Any, p: Any) -> Result:

@@ -377,7 +377,7 @@ class TestAxis:
         with pytest.raises(ValueError, match=r"axis.*none|none.*axis"):
             binary_cross_entropy_with_logits(x, y, reduction="none", axis=0)
 
-    @pytest.mark.parametrize("axis", [2, -3, (0, 2), 100])
+    @pytest.mark.parametrize("axis", [2, -3, (0, 2), 100, 10**400, (0, -(2**64))])
     def test_out_of_bounds(self, axis):
         x, y = arrays()
         with pytest.raises(np.exceptions.AxisError, match="axis") as error:
@@ -537,3 +537,12 @@ def test_a_failed_call_leaves_nothing_behind(function):
 def test_errors_are_those_of_python():
     """No exception class of our own to catch."""
     assert not [n for n in bcelogits.__all__ if n.endswith(("Error", "Warning"))]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [("loss", "label_smoothing"), ("grad_and_hess", "hess_floor")]
+)
+def test_numbers_beyond_a_float(function, name):
+    x, y = arrays()
+    with pytest.raises(ValueError, match=f"{name}.*beyond"):
+        FUNCTIONS[function](x, y, **{name: 10**400})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +60,24 @@ def test_actions_are_pinned(file):
 
 def test_there_are_workflows():
     assert [file.name for file in WORKFLOWS] == ["release.yml", "tests.yml", "wheels.yml"]
+
+
+def test_sdist_is_reproducible(tmp_path):
+    """From two checkouts that differ in the times and modes of files: byte for byte the same."""
+    pytest.importorskip("Cython", reason="setup.py needs Cython")
+    made = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
+    hashes = []
+    for time in (1_000_000_000, 1_500_000_000):
+        tree = tmp_path / str(time)
+        skipped = shutil.ignore_patterns(*made)
+        shutil.copytree(ROOT, tree, ignore=skipped)
+        for file in tree.rglob("*"):
+            os.utime(file, (time, time))
+        (tree / "README.md").chmod(0o600 if time > 1_200_000_000 else 0o664)
+        code = "import setuptools.build_meta as b; print(b.build_sdist('.'))"
+        environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+        subprocess.run([sys.executable, "-c", code], cwd=tree, env=environment, check=True,
+                       capture_output=True)  # fmt: skip
+        (archive,) = tree.glob("*.tar.gz")
+        hashes.append(hashlib.sha256(archive.read_bytes()).hexdigest())
+    assert hashes[0] == hashes[1]

@@ -12,6 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from bcelogits import _core
@@ -142,7 +143,10 @@ def as_float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 def as_number(name: str, value: Any) -> float:
     """Return the argument as a float."""
     if type(value) is float or type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{name} is an integer beyond the range of a float") from None
     array = as_real_array(name, value)
     if array.ndim:
         raise TypeError(f"{name} must be a number, not an array of shape {array.shape}")
@@ -277,7 +281,10 @@ class Arguments:
 
 def normalize_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
     """Return ``axis`` as a tuple of distinct axes."""
-    return normalize_axis_tuple(axis, ndim, argname="axis")
+    try:
+        return normalize_axis_tuple(axis, ndim, argname="axis")
+    except OverflowError:
+        raise AxisError(f"axis is out of bounds for an array of dimension {ndim}") from None
 
 
 def split_axes(

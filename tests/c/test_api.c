@@ -1059,8 +1059,19 @@ static void test_invalid_arguments(void)
     CHECK(bcel_reduce_grad(BCEL_GRAD_TARGET, BCEL_SUM, 1, 0, &good, outputs) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_sum_grad(BCEL_GRAD_TARGET, 0, &good, outputs) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_sum_grad(BCEL_SIGMOID, 0, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad(BCEL_GRAD_WEIGHT, BCEL_SUM, 1, 2, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad(BCEL_GRAD_WEIGHT, BCEL_SUM, 1, -1, &good, outputs) == BCEL_INVALID_ARGUMENT);
     bcel_accumulator a;
     bcel_accumulator_init(&a);
+    bcel_reduction unknown = (bcel_reduction)3;
+    CHECK(bcel_reduce(unknown, 0, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce(unknown, 1, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_value_and_grad(unknown, 1, &good, outputs, outputs + 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad(BCEL_GRAD_WEIGHT, unknown, 1, 1, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_blocks(&a, unknown, &good, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_count_blocks(&a, unknown, &good, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_value_and_grad_blocks(&a, unknown, 1, &a, &good, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_accumulator_result(&a, unknown, outputs) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_accumulator_result(&a, BCEL_SUM, &bad) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_accumulator_result(&a, BCEL_SUM, &missing) == BCEL_INVALID_ARGUMENT);
     /* The most dimensions there can be, and no element at all. */
@@ -1079,6 +1090,30 @@ static void test_invalid_arguments(void)
     CHECK(results[0] == 0.5);
 }
 
+/* Shapes whose product overflows have too many elements, unless they have none. */
+static void test_enormous_shapes(void)
+{
+    size_t huge = SIZE_MAX / 2 + 1, shape[4] = { 2, huge, 1, 1 };
+    double x = 0, y = 0, result = 7;
+    bcel_call call = call_of(shape, constant(&x, BCEL_FLOAT64), constant(&y, BCEL_FLOAT64));
+    bcel_output out = output(&result, BCEL_FLOAT64);
+    for (int ndim = 2; ndim <= 3; ++ndim) {
+        call.ndim = ndim;
+        CHECK(bcel_map(BCEL_LOSS, &call, &out) == BCEL_INVALID_ARGUMENT);
+        for (int kept = 0; kept <= ndim; ++kept)
+            if (kept != 1) CHECK(bcel_reduce(BCEL_MEAN, kept, &call, &out) == BCEL_INVALID_ARGUMENT);
+        CHECK(bcel_find_bad_target(&call) == SIZE_MAX);
+        CHECK(bcel_find_negative(ndim, shape, &call.input) == SIZE_MAX);
+    }
+    CHECK(result == 7);
+    call.ndim = 4;
+    shape[3] = 0;
+    CHECK(bcel_map(BCEL_LOSS, &call, &out) == BCEL_OK);
+    call.input.strides = call.target.strides = NULL;
+    CHECK(bcel_reduce(BCEL_SUM, 0, &call, &out) == BCEL_OK);
+    CHECK(result == 0);
+}
+
 int main(int argc, char **argv)
 {
     static const test_case tests[] = {
@@ -1092,6 +1127,7 @@ int main(int argc, char **argv)
         { "targets out of range", test_bad_targets, 1 },
         { "the first negative value", test_find_negative, 0 },
         { "invalid arguments", test_invalid_arguments, 1 },
+        { "enormous shapes", test_enormous_shapes, 0 },
     };
     return run_tests("api", tests, COUNT(tests), argc, argv);
 }

@@ -8,6 +8,7 @@
 #include "calls.h"
 #include "harness.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(HAVE_PAGES)
@@ -97,12 +98,112 @@ static void test_outside(void)
                 everything_on(lengths[i], dtypes[d], BCEL_INT64, at_end);
             }
 }
+
+/* How an operand of the shape (rows, columns) is spread: all of it, one row, one column, or one element for all. */
+typedef enum { WHOLE, ROW, COLUMN, ONE, FORMS } form;
+
+/* An operand of such a form between its pages, `shift` bytes off either end, with strides of its own. */
+static bcel_operand spread(int i, bcel_dtype dtype, form how, size_t rows, size_t columns, int at_end, size_t shift,
+                           unsigned char byte, ptrdiff_t strides[2])
+{
+    size_t size = size_of_dtype(dtype);
+    size_t count = how == WHOLE ? rows * columns : rows * columns == 0 ? 0 : how == ROW ? columns : how == COLUMN ? rows : 1;
+    char *data = place(i, count * size, at_end) + (at_end ? -(ptrdiff_t)shift : (ptrdiff_t)shift);
+    strides[0] = how == WHOLE ? (ptrdiff_t)(columns * size) : how == COLUMN ? (ptrdiff_t)size : 0;
+    strides[1] = how == WHOLE || how == ROW ? (ptrdiff_t)size : 0;
+    memset(data, byte, count * size);
+    bcel_operand operand = { data, strides, dtype, 0 };
+    return operand;
+}
+
+/* Every function on one shape, with operands of these forms. */
+static void every_function(size_t rows, size_t columns, bcel_dtype dtype, bcel_dtype target_dtype, form how, int at_end,
+                           size_t shift)
+{
+    static const bcel_function parameters[] = { BCEL_GRAD_WEIGHT, BCEL_GRAD_POS_WEIGHT };
+    ptrdiff_t strides[6][2], out_strides[2][2];
+    size_t shape[2] = { rows, columns }, size = size_of_dtype(dtype), n = rows * columns;
+    size_t own = shift % size, target_own = shift % size_of_dtype(target_dtype);
+    /* 0x3c3c is near 1 in any of the floating types. */
+    bcel_call call = call_of(NULL, spread(0, dtype, WHOLE, rows, columns, at_end, own, 0x3c, strides[0]),
+                             spread(1, target_dtype, how == ROW ? WHOLE : how, rows, columns, at_end, target_own, 0,
+                                    strides[1]));
+    call.ndim = 2;
+    call.shape = shape;
+    bcel_output outputs[2];
+    for (int o = 0; o < 2; ++o) {
+        bcel_operand like = spread(2 + o, dtype, WHOLE, rows, columns, at_end, own, 0, out_strides[o]);
+        union { const void *from; void *to; } address = { like.data };
+        outputs[o] = output(address.to, dtype);
+        outputs[o].strides = out_strides[o];
+    }
+    bcel_output value = output(place(4, size, at_end), dtype);
+    bcel_accumulator sums[1];
+    for (int weighted = 0; weighted < 2; ++weighted) {
+        if (weighted) {
+            form other = (form)((how + 1) % FORMS);
+            call.weight = spread(5, dtype, how, rows, columns, at_end, own, 0x3c, strides[2]);
+            call.pos_weight = spread(6, dtype, other, rows, columns, at_end, own, 0x3c, strides[3]);
+            call.where = spread(7, BCEL_BOOL, how, rows, columns, at_end, 0, 1, strides[4]);
+        }
+        for (int f = BCEL_LOSS; f <= BCEL_SOFTPLUS; ++f)
+            CHECK(bcel_map((bcel_function)f, &call, outputs) == BCEL_OK);
+        CHECK(bcel_find_bad_target(&call) == SIZE_MAX);
+        for (int r = BCEL_SUM; r <= BCEL_WEIGHTED_MEAN; ++r) {
+            bcel_reduction reduction = (bcel_reduction)r;
+            bcel_output kept_out = output(outputs[0].data, dtype); /* no more results than elements */
+            CHECK(bcel_reduce(reduction, 0, &call, &value) == BCEL_OK);
+            if (n) CHECK(bcel_reduce(reduction, 1, &call, &kept_out) == BCEL_OK);
+            CHECK(bcel_value_and_grad(reduction, 1, &call, &value, outputs) == BCEL_OK);
+            for (size_t g = 0; g < COUNT(parameters); ++g) {
+                CHECK(bcel_reduce_grad(parameters[g], reduction, 1, 0, &call, &value) == BCEL_OK);
+                if (n) CHECK(bcel_reduce_grad(parameters[g], reduction, 1, 1, &call, &kept_out) == BCEL_OK);
+            }
+            bcel_accumulator_init(sums);
+            CHECK(bcel_accumulate(sums, &call, 0, SIZE_MAX) == BCEL_OK);
+            CHECK(bcel_accumulator_result(sums, reduction, &value) == BCEL_OK);
+        }
+        for (size_t g = 0; g < COUNT(parameters); ++g)
+            CHECK(bcel_sum_grad(parameters[g], 0, &call, &value) == BCEL_OK);
+    }
+    CHECK(bcel_find_negative(2, shape, &call.input) == SIZE_MAX);
+}
+
+/* Lengths from 0 to 600, each type of logit and target, forms of broadcasting, alignments, both ends: all combinations
+ * with WHOLE=1, otherwise one in so many, which differ from length to length. */
+static void test_every_length(void)
+{
+    enum { LONGEST = 600, ONE_IN = 211 };
+    static const bcel_dtype dtypes[] = { BCEL_FLOAT32, BCEL_FLOAT64, BCEL_FLOAT16, BCEL_BFLOAT16 };
+    const char *whole = getenv("WHOLE");
+    size_t every = whole && *whole == '1' ? 1 : sampled(2) == 1 ? ONE_IN * 50 : ONE_IN, cases = 0, number = 0;
+    if (!reserve()) {
+        test_skip("no pages to be had");
+        return;
+    }
+    for (size_t n = 0; n <= LONGEST; ++n)
+        for (size_t d = 0; d < COUNT(dtypes); ++d)
+            for (int target = BCEL_FLOAT32; target <= BCEL_UINT64; ++target)
+                for (int how = WHOLE; how < FORMS; ++how)
+                    for (size_t shift = 0; shift < 8; shift += shift ? 3 : 1)
+                        for (int at_end = 0; at_end < 2; ++at_end) {
+                            if (number++ % every) continue;
+                            size_t rows = n % 5 == 0 ? 5 : n % 3 == 0 ? 3 : 1;
+                            every_function(rows, n / rows, dtypes[d], (bcel_dtype)target, (form)how, at_end, shift);
+                            ++cases;
+                        }
+    test_note("%zu calls of every function", cases);
+}
 #else
 static void test_outside(void) { test_skip("no pages here that nobody may touch"); }
+static void test_every_length(void) { test_outside(); }
 #endif
 
 int main(int argc, char **argv)
 {
-    static const test_case tests[] = { { "pages beside the arguments", test_outside, 1 } };
+    static const test_case tests[] = {
+        { "pages beside the arguments", test_outside, 1 },
+        { "pages beside arguments of every length", test_every_length, 1 },
+    };
     return run_tests("outside", tests, COUNT(tests), argc, argv);
 }

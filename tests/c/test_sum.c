@@ -555,6 +555,28 @@ static void test_soft_targets_near_0(void)
 }
 
 /* Sums beyond the largest number: infinite, while their mean is right. */
+/* A loss so large that no lane takes it has a low part, too: a power of two in the weight changes no digit. */
+static void test_low_parts_of_large_losses(void)
+{
+    enum { N = 5 };
+    static const double x[N] = { 0.75, -0.75, -13, 3, 0.01 }, y[N] = { 0.5, 0.25, 0, 1, 0.75 };
+    static const int exponents[] = { 890, 899, 900, 901, 950, 1015 };
+    size_t n = N;
+    double weight, sum, expected;
+    bcel_call call = call_of(&n, packed(x, BCEL_FLOAT64), packed(y, BCEL_FLOAT64));
+    bcel_output out = output(&sum, BCEL_FLOAT64);
+    call.weight = constant(&weight, BCEL_FLOAT64);
+    weight = 1;
+    CHECK(bcel_reduce(BCEL_SUM, 0, &call, &out) == BCEL_OK);
+    expected = sum;
+    for (size_t i = 0; i < COUNT(exponents); ++i) {
+        weight = ldexp(1, exponents[i]);
+        CHECK(bcel_reduce(BCEL_SUM, 0, &call, &out) == BCEL_OK);
+        double error = fabs(ldexp(sum, -exponents[i]) - expected) / ulp_of_f64(expected);
+        if (!(error <= 1)) test_fail("weight 2^%d: %.3g ULP off", exponents[i], error);
+    }
+}
+
 static void test_overflow(void)
 {
     enum { N = 10000 };
@@ -787,6 +809,7 @@ int main(int argc, char **argv)
         { "weights of both signs", test_negative_weights, 1 },
         { "one pos_weight", test_one_pos_weight, 1 },
         { "soft targets near 0", test_soft_targets_near_0, 1 },
+        { "low parts of large losses", test_low_parts_of_large_losses, 1 },
         { "sums that overflow", test_overflow, 1 },
         { "infinite terms and NaN", test_infinite_terms, 1 },
         { "nothing to sum", test_nothing, 1 },
