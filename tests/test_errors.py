@@ -546,3 +546,29 @@ def test_numbers_beyond_a_float(function, name):
     x, y = arrays()
     with pytest.raises(ValueError, match=f"{name}.*beyond"):
         FUNCTIONS[function](x, y, **{name: 10**400})
+
+
+class TestObjectsThatTakeLongToWrite:
+    """NumPy abridges long axes, not many: the repr of this array has a million numbers."""
+
+    ARRAY = np.broadcast_to(0.5, (2,) * 20)
+
+    @pytest.mark.parametrize("value", [ARRAY, [ARRAY], (ARRAY, 1)])
+    def test_messages_are_short(self, value):
+        for call in (
+            lambda: binary_cross_entropy_with_logits([0.0], [0.0], dtype=value),
+            lambda: bcelogits.RunningLoss(axis=value),
+            lambda: bcelogits.RunningLoss(axis=(value, 0)),
+        ):
+            with pytest.raises(TypeError) as error:
+                call()
+            assert len(str(error.value)) < 500
+
+    def test_of_a_text(self):
+        with pytest.raises(TypeError, match=r"not '.*\.\.\..*'$") as error:
+            binary_cross_entropy_with_logits([0.0], [0.0], dtype="x" * 10_000)
+        assert len(str(error.value)) < 500
+
+    def test_repr_is_short(self):
+        assert len(repr(BCEWithLogitsLoss(self.ARRAY))) < 500
+        assert "(2, 2, 2," in repr(BCEWithLogitsLoss(self.ARRAY))

@@ -16,6 +16,7 @@ from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from bcelogits import _core
+from bcelogits._repr import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,7 +132,7 @@ def as_float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         result = np.dtype(dtype)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"dtype must be {_FLOATS}, not {dtype!r}") from error
+        raise TypeError(f"dtype must be {_FLOATS}, not {shown(dtype)}") from error
     if not _core.is_floating(result):
         raise TypeError(f"dtype must be {_FLOATS}, not {result}")
     return _native(result)

@@ -21,6 +21,7 @@ from bcelogits._arrays import (
 )
 from bcelogits._core import REDUCTIONS
 from bcelogits._reduction import Reduction, check_reduction, warn_of_empty_means
+from bcelogits._repr import shown
 from bcelogits._threads import as_num_threads
 
 if TYPE_CHECKING:
@@ -171,11 +172,11 @@ def check_wrt(wrt: Any, arguments: Any) -> tuple[str, ...]:
         raise ValueError(f"wrt must name one of {choices} at least")
     for name in names:
         if name not in _DERIVATIVES:
-            raise ValueError(f"wrt must be one of {choices} or a tuple of them, not {wrt!r}")
+            raise ValueError(f"wrt must be one of {choices} or a tuple of them, not {shown(wrt)}")
         if getattr(arguments, name) is None:
             raise ValueError(f"wrt names {name!r}, but {name} is None")
     if len(set(names)) < len(names):
-        raise ValueError(f"wrt names an argument twice: {wrt!r}")
+        raise ValueError(f"wrt names an argument twice: {shown(wrt)}")
     return names
 
 

@@ -19,7 +19,7 @@ from bcelogits._arrays import (
 from bcelogits._core import REDUCTIONS, Accumulator
 from bcelogits._entropy import entropy
 from bcelogits._reduction import check_reduction, warn_of_divisors
-from bcelogits._repr import written_arguments
+from bcelogits._repr import shown, written_arguments
 from bcelogits._running_state import pack, unpack
 from bcelogits._threads import get_num_threads
 
@@ -299,7 +299,7 @@ def _as_axis(axis: Any) -> int | tuple[int, ...] | None:
             return tuple(operator.index(a) for a in axis)
         return operator.index(axis)
     except TypeError:
-        raise TypeError(f"axis must be an int or a tuple of ints, not {axis!r}") from None
+        raise TypeError(f"axis must be an int or a tuple of ints, not {shown(axis)}") from None
 
 
 def _same(a: Any, b: Any) -> bool:
