@@ -56,7 +56,7 @@ class BuildExt(build_ext):
             # The linker too heeds -ffast-math (it flips flush-to-zero at load time) and -fsanitize.
             link_args = [*compile_args]
             if sys.platform == "linux":
-                # A canary in functions with arrays; kernels have none.
+                # A canary in each function with an array on its stack: for a chunk, not an element.
                 compile_args = [*compile_args, "-fstack-protector-strong"]
                 link_args += ["-Wl,-z,relro,-z,now"]
         for extension in self.extensions:
