@@ -539,7 +539,7 @@ def test_signatures(make: Callable[..., Any]) -> None:
         "num_threads": None,
     }
     for parameter in parameters:
-        assert re.search(rf"(?m)^    {parameter.name} : ", make.__doc__ or "")
+        assert re.search(rf"(?m)^{parameter.name} : ", inspect.getdoc(make) or "")
 
 
 def test_signatures_are_what_the_libraries_look_for() -> None:
