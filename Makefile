@@ -120,10 +120,12 @@ test-embed: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## link the C library in e
 SANITIZED := $(addprefix tests/test_,arrays.py errors.py functions.py fuzz.py gradients.py loss.py reductions.py running.py \
   special_values.py)
 
-# The run time of a sanitizer is loaded first, for Python knows nothing of it. Leaks are not looked for: Python and NumPy
-# keep what they have until the end. Tests that start programs, count memory or limit it are left out.
+# The run time of a sanitizer is loaded first, for Python knows nothing of it, and that of C++, whose exceptions it
+# watches in pyarrow. Leaks are not looked for: Python and NumPy keep what they have until the end. Tests that start
+# programs, count memory or limit it are left out. What a sanitizer prints is not for pytest to capture.
+preloaded = $(shell $(CC) -print-file-name=lib$(FLAVOUR).so) $(shell $(CC) -print-file-name=libstdc++.so.6)
 test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
-	LD_PRELOAD=$$($(CC) -print-file-name=lib$(FLAVOUR).so) ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest $(SANITIZED) $(PYTEST_ARGS)
+	LD_PRELOAD="$(preloaded)" ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest --capture=sys $(SANITIZED) $(PYTEST_ARGS)
 
 sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
 	$(MAKE) -C tests/c sanitize valgrind
