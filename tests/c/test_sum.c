@@ -554,7 +554,6 @@ static void test_soft_targets_near_0(void)
     release(y);
 }
 
-/* Sums beyond the largest number: infinite, while their mean is right. */
 /* A loss so large that no lane takes it has a low part, too: a power of two in the weight changes no digit. */
 static void test_low_parts_of_large_losses(void)
 {
@@ -562,11 +561,10 @@ static void test_low_parts_of_large_losses(void)
     static const double x[N] = { 0.75, -0.75, -13, 3, 0.01 }, y[N] = { 0.5, 0.25, 0, 1, 0.75 };
     static const int exponents[] = { 890, 899, 900, 901, 950, 1015 };
     size_t n = N;
-    double weight, sum, expected;
+    double weight = 1, sum, expected;
     bcel_call call = call_of(&n, packed(x, BCEL_FLOAT64), packed(y, BCEL_FLOAT64));
     bcel_output out = output(&sum, BCEL_FLOAT64);
     call.weight = constant(&weight, BCEL_FLOAT64);
-    weight = 1;
     CHECK(bcel_reduce(BCEL_SUM, 0, &call, &out) == BCEL_OK);
     expected = sum;
     for (size_t i = 0; i < COUNT(exponents); ++i) {
@@ -577,6 +575,7 @@ static void test_low_parts_of_large_losses(void)
     }
 }
 
+/* Sums beyond the largest number: infinite, while their mean is right. */
 static void test_overflow(void)
 {
     enum { N = 10000 };
