@@ -109,6 +109,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a rough run within a minute")
     parser.add_argument("--rows-only", action="store_true", help="the table of goals alone")
+    parser.add_argument(
+        "--adapters",
+        action="store_true",
+        help="PyTorch and gradient boosting alone, into files of their own: NAME-adapters",
+    )
     parser.add_argument("--runs", type=int, default=1, help="runs of the goals in a row")
     parser.add_argument("--only", metavar="TEXT", help="rows whose name holds TEXT")
     parser.add_argument("--seconds", type=float, help="time for each goal; default 3, quick 0.3")
@@ -138,14 +143,16 @@ def run(options: argparse.Namespace, name: str) -> report.Results:
     def chosen(found: list[cases.Case]) -> list[cases.Case]:
         return [c for c in found if not options.only or options.only in f"{c.name}, {c.against}"]
 
-    results["entry_points"] = [] if options.only else measure_entry_points()
-    results["goals"] = measure_cases(chosen(cases.goals()), effort, options.runs)
+    brief = replace(effort, seconds=effort.seconds / 2)
+    if not options.adapters:
+        results["entry_points"] = [] if options.only else measure_entry_points()
+        results["goals"] = measure_cases(chosen(cases.goals()), effort, options.runs)
     if not options.rows_only:
-        brief = replace(effort, seconds=effort.seconds / 2)
-        results["shapes"] = measure_cases(chosen(cases.shapes()), brief, 1)
+        if not options.adapters:
+            results["shapes"] = measure_cases(chosen(cases.shapes()), brief, 1)
         results["boosting"] = measure_cases(chosen(boosting_rows.cases()), brief, 1)
         results["torch"] = measure_cases(chosen(torch_rows.cases()), brief, 1)
-    if not options.rows_only and not options.only:
+    if not (options.rows_only or options.only or options.adapters):
         log("cost per element in cache")
         results["flat"] = {d: curves.flatness(d, effort) for d in ("float32", "float64")}
         measure_curves(results, options.quick, clock)
@@ -158,7 +165,7 @@ def main() -> None:
     """Measure, or read an earlier run; print, write and draw."""
     os.chdir(HERE.parent)
     options = arguments()
-    name = options.name or machine.slug()
+    name = options.name or machine.slug() + ("-adapters" if options.adapters else "")
     file = options.folder / f"{name}.json"
     results = report.read_json(file) if options.redraw else run(options, name)
     print(report.machine(results), end="\n\n")

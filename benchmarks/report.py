@@ -27,6 +27,8 @@ def markdown(results: Results, pictures: Mapping[str, str]) -> str:
     parts = [f"# {results['name']}", machine(results)]
     if results.get("goals"):
         parts += ["## Goals", GOALS_TEXT, cases(results["goals"]), entry_point(results)]
+    else:
+        parts.append(GOALS_TEXT)
     if results.get("shapes"):
         parts += ["## Shapes and layouts", SHAPES_TEXT, cases(results["shapes"])]
     if results.get("boosting"):
