@@ -243,7 +243,10 @@ def test_ctrl_c_ends_the_threads_quietly(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate()
-    assert (process.returncode, output, errors) == (130, b"", b"")
+    # Both are 130 to a shell: Python ends itself by the signal if that came while it executed a
+    # string, as some imports do.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert (output, errors) == (b"", b"")
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
