@@ -35,7 +35,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 	@echo
 	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, asan, ubsan or"
-	@echo "werror the build; PEERS=1 adds PyTorch, scikit-learn and SciPy to the tests; PYTEST_ARGS goes to pytest."
+	@echo "werror the build; PEERS=1 adds the libraries it works with to the tests; PYTEST_ARGS goes to pytest."
 	@echo "test runs the C suite and the emulated ones, and Python on the best instruction set; .ci/run adds test-numbers"
 	@echo "for the others, at about a minute each. test-isa takes several for each: the whole suite."
 
