@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
+import pytest
 
 Columns = dict[str, np.ndarray]
 
@@ -137,3 +138,14 @@ def figures(
         "normalized_entropy": float(mean_loss / entropy),
         "calibration": float(mean_prediction / rate) if rate else math.nan,
     }
+
+
+def write_endless(path: Path) -> None:
+    """Write a sparse .npy file of 2^33 rows of two bytes: nobody waits for its end."""
+    header = {"descr": "|i1", "fortran_order": False, "shape": (1 << 33, 2)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        try:
+            file.truncate(file.tell() + (1 << 34))
+        except OSError as error:
+            pytest.skip(f"the file system has no sparse files: {error}")

@@ -16,7 +16,7 @@ import pytest
 
 pa = pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
 
-from cli_files import LOGIT, TARGET, WRITERS, flights  # noqa: E402
+from cli_files import LOGIT, TARGET, WRITERS, flights, write_endless  # noqa: E402
 
 from bcelogits.cli import engines, main  # noqa: E402
 from bcelogits.cli.readers import Wanted, parquet, read, split  # noqa: E402
@@ -224,16 +224,9 @@ class TestDask:
 
 
 def test_ctrl_c_ends_the_threads_quietly(tmp_path: Path) -> None:
-    """Two sparse files of 2^34 rows: nobody waits for their end."""
     paths = [tmp_path / f"{i}.npy" for i in range(2)]
-    header = {"descr": "|i1", "fortran_order": False, "shape": (1 << 33, 2)}
     for path in paths:
-        with open(path, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            try:
-                file.truncate(file.tell() + (1 << 34))
-            except OSError as error:
-                pytest.skip(f"the file system has no sparse files: {error}")
+        write_endless(path)
     state = tmp_path / "state.json"
     process = subprocess.Popen(
         [sys.executable, "-m", "bcelogits", "score", *paths, "--logit", "0", "--target", "1",

@@ -16,7 +16,7 @@ pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (ext
 pytest.importorskip("rich", reason="the command draws with rich (extra: cli)")
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
-from cli_files import LOGIT, TARGET, flights, write_csv  # noqa: E402
+from cli_files import LOGIT, TARGET, flights, write_csv, write_endless  # noqa: E402
 
 SCORE = [sys.executable, "-W", "error", "-m", "bcelogits", "score"]
 
@@ -167,15 +167,8 @@ def test_closed_standard_streams(csv_path: Path) -> None:
 
 
 def test_ctrl_c_ends_a_long_run_quietly(tmp_path: Path) -> None:
-    # A sparse file of 2^34 rows: nobody waits for its end.
     path = tmp_path / "huge.npy"
-    header = {"descr": "|i1", "fortran_order": False, "shape": (1 << 33, 2)}
-    with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        try:
-            file.truncate(file.tell() + (1 << 34))
-        except OSError as error:
-            pytest.skip(f"the file system has no sparse files: {error}")
+    write_endless(path)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*SCORE, path, "--logit", "0", "--target", "1"],

@@ -328,11 +328,15 @@ def _pos_weight(text: str) -> tuple[float, ...] | str:
     return values
 
 
-def _fraction(text: str) -> float:
+def _number(text: str) -> float:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _fraction(text: str) -> float:
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is outside [0, 1]")
     return value
@@ -359,10 +363,7 @@ def _picture(text: str) -> str:
 
 
 def _limit(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    value = _number(text)
     if math.isnan(value):
         raise argparse.ArgumentTypeError(f"{text!r} is no limit")
     return value

@@ -25,49 +25,30 @@ _OPTIONS = (
 )
 
 
+def _told_apart(*arguments: Any) -> tuple[tuple[Tensor | None, ...], Options, Any]:
+    """Return the tensors, the options and what comes last, in the order of the schemas."""
+    *options, last = arguments[4:]
+    return arguments[:4], Options(*options), last
+
+
 @torch.library.custom_op(
     "bcelogits::loss",
     mutates_args=(),
     schema=f"({_TENSORS}, {_OPTIONS}, bool with_grad) -> (Tensor, Tensor)",
 )
-def loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    pos_weight: Tensor | None,
-    reduction: str,
-    label_smoothing: float,
-    ignore_index: int | float | None,
-    check: bool,
-    num_threads: int | None,
-    dtype: torch.dtype,
-    with_grad: bool,
-) -> tuple[Tensor, Tensor]:
+def loss(input: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
     """Return the loss and its gradient by the logits, which is empty unless it is wanted."""
-    tensors = input, target, weight, pos_weight
-    options = Options(reduction, label_smoothing, ignore_index, check, num_threads, dtype)
+    tensors, options, with_grad = _told_apart(input, *rest)
     if with_grad:
         return _kernels.loss_and_grad(tensors, options)
     return _kernels.loss(tensors, options), input.new_empty(0)
 
 
 @loss.register_fake
-def _(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    pos_weight: Tensor | None,
-    reduction: str,
-    label_smoothing: float,
-    ignore_index: int | float | None,
-    check: bool,
-    num_threads: int | None,
-    dtype: torch.dtype,
-    with_grad: bool,
-) -> tuple[Tensor, Tensor]:
+def _(input: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    (_, _, weight, pos_weight), options, with_grad = _told_apart(input, *rest)
     check_broadcast("weight", weight, input)
     check_broadcast("pos_weight", pos_weight, input)
-    options = Options(reduction, label_smoothing, ignore_index, check, num_threads, dtype)
     grad = _kernels.empty_like(input) if with_grad else input.new_empty(0)
     return _kernels.empty_loss(input, options), grad
 
@@ -77,43 +58,16 @@ def _(
     mutates_args=(),
     schema=f"(Tensor grad_output, {_TENSORS}, {_OPTIONS}, bool[] needed) -> Tensor[]",
 )
-def grads(
-    grad_output: Tensor,
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    pos_weight: Tensor | None,
-    reduction: str,
-    label_smoothing: float,
-    ignore_index: int | float | None,
-    check: bool,
-    num_threads: int | None,
-    dtype: torch.dtype,
-    needed: list[bool],
-) -> list[Tensor]:
+def grads(grad_output: Tensor, *rest: Any) -> list[Tensor]:
     """Return the gradients that are needed, and no others."""
-    options = Options(reduction, label_smoothing, ignore_index, check, num_threads, dtype)
-    tensors = input, target, weight, pos_weight
+    tensors, options, needed = _told_apart(*rest)
     found = _kernels.grads(grad_output, tensors, options, needed)
     return [grad for grad in found if grad is not None]
 
 
 @grads.register_fake
-def _(
-    grad_output: Tensor,
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    pos_weight: Tensor | None,
-    reduction: str,
-    label_smoothing: float,
-    ignore_index: int | float | None,
-    check: bool,
-    num_threads: int | None,
-    dtype: torch.dtype,
-    needed: list[bool],
-) -> list[Tensor]:
-    tensors = input, target, weight, pos_weight
+def _(grad_output: Tensor, *rest: Any) -> list[Tensor]:
+    tensors, _, needed = _told_apart(*rest)
     return [
         _kernels.empty_like(tensor)
         for tensor, wanted in zip(tensors, needed, strict=True)
