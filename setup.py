@@ -24,8 +24,8 @@ HEADER = Path("csrc/include/bcelogits.h")
 FLAVOURS = {
     "release": ["-O3", "-g0"],
     "debug": ["-O0", "-g3", "-UNDEBUG"],
-    "asan": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address"],
-    "ubsan": ["-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover=undefined"],
+    "asan": ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address"],
+    "ubsan": ["-O1", "-g1", "-fsanitize=undefined", "-fno-sanitize-recover=undefined"],
     "werror": ["-O3", "-g0", "-Wall", "-Wextra", "-Werror"],
 }
 # The caller's CFLAGS come first on the command line: undo what would change a result.

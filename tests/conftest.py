@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import clibrary
@@ -47,6 +48,24 @@ def import_from() -> Callable[[str, str], ModuleType]:
 def c_library(tmp_path_factory: pytest.TempPathFactory) -> clibrary.Installed:
     """Return the C library, built and installed where no file of the repository is."""
     return clibrary.Installed(tmp_path_factory.mktemp("c-library"))
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return a function that runs ``bcelogits score``, expects a failure and returns its line."""
+    from bcelogits.cli import main
+
+    def run(*arguments: str | Path) -> str:
+        assert main(["score", *map(str, arguments)]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("bcelogits: ")
+        assert captured.err.endswith("\n")
+        assert captured.err.count("\n") == 1
+        assert captured.err[:-1].isprintable()
+        return captured.err.removeprefix("bcelogits: ").removesuffix("\n")
+
+    return run
 
 
 @pytest.fixture(scope="module")  # not longer: its threads would be about in the tests of others

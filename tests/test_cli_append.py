@@ -35,18 +35,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 @pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: str | Path) -> str:
-        assert main(["score", *map(str, arguments)]) == 2
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert captured.err.count("\n") == 1
-        return captured.err.removeprefix("bcelogits: ").removesuffix("\n")
-
-    return call
-
-
-@pytest.fixture
 def days(tmp_path: Path) -> list[Path]:
     paths = []
     for day in range(3):

@@ -21,23 +21,6 @@ from bcelogits.cli import main  # noqa: E402
 BIG = 100_000  # rows: more than a chunk
 
 
-@pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Return a function that runs the command, expects a failure and returns its one line."""
-
-    def run(*arguments: str | Path) -> str:
-        assert main(["score", *map(str, arguments)]) == 2
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert captured.err.startswith("bcelogits: ")
-        assert captured.err.endswith("\n")
-        assert captured.err.count("\n") == 1
-        assert captured.err[:-1].isprintable()
-        return captured.err.removeprefix("bcelogits: ").removesuffix("\n")
-
-    return run
-
-
 def write(folder: Path, name: str, columns: dict[str, Any]) -> Path:
     file, writer = WRITERS[name]
     writer(folder / file, columns)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from bcelogits.cli.arguments import Options, parse_arguments
 from bcelogits.cli.atomic import NewFile
 from bcelogits.cli.errors import CommandError, one_line
+from bcelogits.cli.quiet import quiet
 
 __all__ = ["main"]
 
@@ -66,9 +67,11 @@ def _score(options: Options) -> int:
         state = None if options.append is None else State(options.append, options)
         report = score(options, None if state is None else state.totals)
         if picture is not None:
-            from bcelogits.cli.plot import draw
+            # It logs, for instance, that there was no room for a cache of fonts.
+            with quiet("matplotlib"):
+                from bcelogits.cli.plot import draw
 
-            picture.write(draw(report))
+                picture.write(draw(report))
         if state is not None and state_file is not None:
             state_file.write(state.content(report.totals))
             state.check_unchanged()
@@ -92,7 +95,8 @@ def _new_file(path: str | None) -> Iterator[NewFile | None]:
 
 def _check_matplotlib() -> None:
     try:
-        import matplotlib  # noqa: F401
+        with quiet("matplotlib"):
+            import matplotlib  # noqa: F401
     except ImportError:
         raise CommandError("--plot needs matplotlib: pip install 'bcelogits[plot]'") from None
 

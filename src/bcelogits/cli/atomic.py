@@ -35,6 +35,8 @@ class NewFile:
         with self._explained():
             if os.path.isdir(self._path):
                 raise CommandError(f"{path}: is a directory, not a file")
+            if os.path.exists(self._path) and not os.path.isfile(self._path):
+                raise CommandError(f"{path}: is not a regular file")  # a device is not replaced
             # In the same folder, so that it can be renamed; the mode is what the umask leaves.
             temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bcelogits.cli.errors import CommandError
+from bcelogits.cli.quiet import quiet
 
 Advance = Callable[[int], None]
 T = TypeVar("T")
@@ -119,25 +120,18 @@ def _of_worker(part: Part, work: Work[T]) -> tuple[T | None, str | None]:
 
 @contextlib.contextmanager
 def _client(address: str) -> Iterator[Any]:
-    import logging
-
     try:
         import distributed
     except ImportError:
         raise CommandError("--engine dask needs dask: pip install 'bcelogits[dask]'") from None
     # What it logs of a lost connection is told by the exception too, in one line.
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
+    with quiet("distributed"):
         with _of_cluster(address):
             client = distributed.Client(
                 address, timeout=_CONNECT_SECONDS, set_as_default=False, name="bcelogits"
             )
         with client:
             yield client
-    finally:
-        logger.setLevel(level)
 
 
 @contextlib.contextmanager

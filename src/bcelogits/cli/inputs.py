@@ -8,7 +8,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 
 from bcelogits.cli.errors import CommandError
 from bcelogits.cli.formats import is_known
@@ -24,8 +25,9 @@ def input_files(paths: Sequence[str], suffix: str) -> Iterator[list[str]]:
     ----------
     paths : sequence of str
         A folder stands for the files below it that have a known suffix, a pattern for what it
-        matches, both in the order of their names. "-" is standard input. It is kept in a temporary
-        file: most formats are read from both ends, and some options read everything twice.
+        matches, both in the order of their names and each file once; links to folders are not
+        followed below them. "-" is standard input. It is kept in a temporary file: most formats
+        are read from both ends, and some options read everything twice.
     suffix : str
         Tells the format of standard input.
 
@@ -50,36 +52,65 @@ def input_files(paths: Sequence[str], suffix: str) -> Iterator[list[str]]:
 
 def _found(path: str) -> list[str]:
     if os.path.isdir(path):
-        return _files_below(path)
+        return _each_once(_files_below(path))
     if glob.has_magic(path) and not os.path.lexists(path):
-        matches = sorted(glob.glob(path, recursive=True))
+        matches = sorted(_matches(path))
         if not matches:
             raise CommandError(f"{path}: no file matches")
-        return [
+        return _each_once(
             file
             for match in matches
             for file in (_files_below(match) if os.path.isdir(match) else [match])
-        ]
+        )
     return [path]
+
+
+def _each_once(files: Iterable[str]) -> list[str]:
+    """Leave out other names of earlier files, lest their rows count twice."""
+    found: dict[str, str] = {}
+    for file in files:
+        found.setdefault(os.path.realpath(file), file)
+    return list(found.values())
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern matches; unlike glob's, ``**`` follows no links: they may be loops."""
+    parts = PurePath(pattern).parts
+    if "**" not in parts:
+        yield from glob.iglob(pattern)
+        return
+    at = parts.index("**")
+    start, rest = os.path.join("", *parts[:at]), os.path.join("", *parts[at + 1 :])
+    for top in filter(os.path.isdir, glob.glob(start) if start else [os.curdir]):
+        for folder, names in _walk(top, hidden=(".",)):
+            if rest:
+                yield from _matches(os.path.join(glob.escape(folder), rest))
+            else:
+                yield from (os.path.join(folder, name) for name in names)
 
 
 def _files_below(folder: str) -> list[str]:
     """Return the data files of a folder; names that begin with . or _ are notes beside them."""
+    files = [
+        os.path.join(parent, name)
+        for parent, names in _walk(folder, hidden=(".", "_"))
+        for name in names
+        if is_known(name)
+    ]
+    if not files:
+        raise CommandError(f"{folder}: the folder has no file of a known format")
+    return files
+
+
+def _walk(folder: str, hidden: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and those below it, each with its files, but for names that begin so."""
 
     def fail(error: OSError) -> None:
         raise CommandError(f"{error.filename}: {error.strerror}") from None
 
-    files = []
     for parent, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-        files += [
-            os.path.join(parent, name)
-            for name in sorted(names)
-            if not name.startswith((".", "_")) and is_known(name)
-        ]
-    if not files:
-        raise CommandError(f"{folder}: the folder has no file of a known format")
-    return files
+        folders[:] = sorted(name for name in folders if not name.startswith(hidden))
+        yield parent, sorted(name for name in names if not name.startswith(hidden))
 
 
 @contextlib.contextmanager

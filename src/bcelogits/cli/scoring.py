@@ -19,7 +19,7 @@ from bcelogits.cli.errors import CommandError, DataError, shown
 from bcelogits.cli.histograms import Histograms
 from bcelogits.cli.inputs import input_files
 from bcelogits.cli.progress import progress_bar
-from bcelogits.cli.readers import Chunk, Wanted, check_file, read, split
+from bcelogits.cli.readers import Chunk, Wanted, check_file, check_unchanged, read, split
 from bcelogits.cli.summary import Summary
 from bcelogits.cli.totals import Totals
 
@@ -96,7 +96,8 @@ def score(options: Options, earlier: Totals | None = None) -> Report:
         If a file cannot be read or holds what cannot be scored.
     """
     with input_files(options.paths, options.stdin_format) as files:
-        sizes = [check_file(path) for path in files]
+        found_at_first = [check_file(path) for path in files]
+        sizes = [status.st_size for status in found_at_first]
         if options.is_shared:
             parts = [p for path, size in zip(files, sizes, strict=True) for p in _split(path, size)]
         else:
@@ -110,6 +111,8 @@ def score(options: Options, earlier: Totals | None = None) -> Report:
             for found in _results(options, parts, add, totals, advance):
                 if found is not totals:
                     totals.merge(found)
+        for path, status in zip(files, found_at_first, strict=True):
+            check_unchanged(path, status)
     rows_before = None
     if earlier is not None:
         rows_before = earlier.of_all().rows

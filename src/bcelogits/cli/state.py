@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import numpy as np
@@ -85,16 +86,15 @@ class State:
     def _read(self) -> bytes | None:
         try:
             with open(self._path, "rb") as file:
-                content = file.read(_MOST_BYTES + 1)
+                if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+                    raise CommandError(f"{self._path}: is too large to be a state")
+                return file.read(_MOST_BYTES)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise CommandError(
                 f"{self._path}: {getattr(error, 'strerror', None) or error}"
             ) from None
-        if len(content) > _MOST_BYTES:
-            raise CommandError(f"{self._path}: is too large to be a state")
-        return content
 
     def _load(self, content: bytes) -> None:
         try:

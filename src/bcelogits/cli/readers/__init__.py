@@ -8,13 +8,13 @@ from bcelogits.cli.errors import CommandError
 from bcelogits.cli.formats import format_of
 from bcelogits.cli.readers.chunk import Chunk, Wanted, describe
 
-__all__ = ["Chunk", "Wanted", "check_file", "read", "split"]
+__all__ = ["Chunk", "Wanted", "check_file", "check_unchanged", "read", "split"]
 
 Reader = Callable[..., Iterator[Chunk]]
 
 
-def check_file(path: str) -> int:
-    """Return the size of a file in bytes.
+def check_file(path: str) -> os.stat_result:
+    """Return what the system says of a file that can be read.
 
     Raises
     ------
@@ -32,7 +32,26 @@ def check_file(path: str) -> int:
             pass
     except (OSError, ValueError) as error:
         raise CommandError(f"{path}: {describe(error)}") from None
-    return status.st_size
+    return status
+
+
+def check_unchanged(path: str, before: os.stat_result) -> None:
+    """Check that a file is still what it was: of another, some rows may be missing, or be halves.
+
+    Raises
+    ------
+    CommandError
+        If it is another file, or was written to.
+    """
+    try:
+        now = os.stat(path)
+    except OSError as error:
+        raise CommandError(f"{path}: {describe(error)}") from None
+    if any(getattr(now, what) != getattr(before, what) for what in _WHAT_CHANGES):
+        raise CommandError(f"{path}: was changed while it was read")
+
+
+_WHAT_CHANGES = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
 def split(path: str) -> list[range | None]:

@@ -13,6 +13,8 @@ from bcelogits.cli.readers.chunk import Chunk, Wanted, check_columns, describe, 
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file begins with
+
 # A row has to fit; large enough for rows with an embedding or a long text in them.
 _BLOCK_BYTES = 1 << 22
 
@@ -72,6 +74,9 @@ def _open(
     stem, suffix = os.path.splitext(path.lower())
     tabs = os.path.splitext(stem)[1] == ".tsv" if suffix in _CODECS else suffix == ".tsv"
     try:
+        with pa.input_stream(path, compression=_CODECS.get(suffix)) as start:
+            if start.read(2) in _UTF_16:
+                raise CommandError(f"{path}: is encoded in UTF-16, not in UTF-8")
         file = pa.OSFile(path)
         stream = pa.CompressedInputStream(file, _CODECS[suffix]) if suffix in _CODECS else file
         reader = pyarrow.csv.open_csv(
