@@ -68,7 +68,8 @@ def compile(tmp_path_factory):
             files[-1].write_text(text)
         library = folder / "library.so"
         gcc = ["gcc", "-O2", "-g0", "-Wno-psabi", "-fvisibility=hidden", "-fPIC", "-shared"]
-        subprocess.run([*gcc, *options, *files, "-o", library], check=True)
+        hardened = ["-fstack-protector-all", "-Wl,-z,relro,-z,now"]
+        subprocess.run([*gcc, *hardened, *options, *files, "-o", library], check=True)
         return library.read_bytes()
 
     return compile
@@ -174,6 +175,19 @@ def test_needed_libraries(problems, compile):
         api="int omp_get_num_threads(void); int f(void) { return omp_get_num_threads(); }",
     )
     assert f"{Path(EXTENSION).name} needs libgomp.so.1" in problems({EXTENSION: gomp})
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("-Wl,-z,norelro", "can have its relocations overwritten (no relro)"),
+        ("-Wl,-z,lazy", "binds symbols lazily"),
+        ("-Wl,-z,execstack", "wants an executable stack"),
+        ("-fno-stack-protector", "has no stack canaries"),
+    ],
+)
+def test_hardening(problems, compile, option, problem):
+    assert problems({EXTENSION: compile(option)}) == [f"{Path(EXTENSION).name} {problem}"]
 
 
 def test_stripped(problems, compile):

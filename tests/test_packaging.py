@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,20 @@ def test_pyproject_is_valid():
     pytest.importorskip("validate_pyproject", reason="validate-pyproject reads it (extra: wheels)")
     process = run("validate_pyproject", "pyproject.toml")
     assert process.returncode == 0, process.stdout + process.stderr
+
+
+def test_dependencies_are_few_and_bounded():
+    """What is compiled against, to the next version that may break it; the rest from below."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    build, runtime = project["build-system"]["requires"], project["project"]["dependencies"]
+    both = r"[\w-]+>=\d+(\.\d+)*,<\d+"
+    assert len(runtime) == 1
+    assert re.fullmatch(both, runtime[0])
+    assert runtime[0] in build
+    for name in ("cython", "numpy"):
+        assert any(re.fullmatch(both, item) for item in build if item.startswith(name))
+    for item in itertools.chain(build, *project["project"]["optional-dependencies"].values()):
+        assert re.match(r"[\w-]+(\[[\w,]+\])?(>=|==)\d", item), item
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)

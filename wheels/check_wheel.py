@@ -12,9 +12,11 @@ A wheel is held to these, and every violation is printed:
   1.5 MB;
 - its extension module shows the function that Python looks for and no other symbol, and needs the
   C library alone;
+- it is hardened: relocations are bound at load time and read-only after it, the stack is not
+  executable, functions with arrays have canaries;
 - no instruction is later than the baseline outside the instruction-set units (`baseline.py`).
 
-The last two are for Linux: of other systems' wheels they are reported as not checked. Of an sdist,
+The last three are for Linux: of other systems' wheels they are reported as not checked. Of an sdist,
 the files are compared with what git holds. The metadata of both are checked by twine.
 """
 
@@ -45,6 +47,7 @@ PLATFORM = re.compile(
     r"|macosx_\d+_\d+_(x86_64|arm64)|win_(amd64|arm64)"
 )
 SYSTEM_LIBRARIES = re.compile(r"lib(c|m|pthread)\.so(\.\d+)?|ld-linux-\S+|libc\.musl-\S+")
+DF_BIND_NOW, PF_X = 8, 1  # of elf.h
 MACHINES = {"x64": "x86_64", "AArch64": "aarch64"}
 
 
@@ -92,17 +95,16 @@ def check_elf(file: Path, machine: str) -> Iterator[str]:
         if found != machine:
             yield f"{file.name} is for {found}, not {machine}"
             return
-        dynamic = elf.get_section_by_name(".dynsym")
+        symbols = list(elf.get_section_by_name(".dynsym").iter_symbols())
         shown = {
             symbol.name
-            for symbol in dynamic.iter_symbols()
+            for symbol in symbols
             if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_LOCAL"
         }
-        needed = [
-            tag.needed
-            for tag in elf.get_section_by_name(".dynamic").iter_tags()
-            if tag.entry.d_tag == "DT_NEEDED"
-        ]
+        tags = list(elf.get_section_by_name(".dynamic").iter_tags())
+        needed = [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"]
+        flags = {tag.entry.d_tag: tag.entry.d_val for tag in tags}
+        segments = {segment["p_type"]: segment["p_flags"] for segment in elf.iter_segments()}
     for name in sorted(shown - {"PyInit__core"}):
         yield f"{file.name} shows the symbol {name}"
     if "PyInit__core" not in shown:
@@ -110,6 +112,14 @@ def check_elf(file: Path, machine: str) -> Iterator[str]:
     for name in needed:
         if not SYSTEM_LIBRARIES.fullmatch(name):
             yield f"{file.name} needs {name}"
+    if "PT_GNU_RELRO" not in segments:
+        yield f"{file.name} can have its relocations overwritten (no relro)"
+    if not flags.get("DT_FLAGS", 0) & DF_BIND_NOW:
+        yield f"{file.name} binds symbols lazily"
+    if segments.get("PT_GNU_STACK", PF_X) & PF_X:
+        yield f"{file.name} wants an executable stack"
+    if "__stack_chk_fail" not in {symbol.name for symbol in symbols}:
+        yield f"{file.name} has no stack canaries"
     try:
         wrong, _ = beyond_baseline(file)
     except (ValueError, FileNotFoundError) as error:
