@@ -34,7 +34,7 @@ C_COMPILERS := $(sort $(CC) $(notdir $(shell command -v clang)))
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 	@echo
-	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, asan, ubsan or"
+	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, sanitize or"
 	@echo "werror the build; PEERS=1 adds the libraries it works with to the tests; PYTEST_ARGS goes to pytest."
 	@echo "test runs the C suite and the emulated ones, and Python on the best instruction set; .ci/run adds test-numbers"
 	@echo "for the others, at about a minute each. test-isa takes several for each: the whole suite."
@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  test-sanitized sanitize fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
+  test-sanitized sanitize sanitize-quick fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -120,18 +120,23 @@ test-embed: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## link the C library in e
 SANITIZED := $(addprefix tests/test_,arrays.py errors.py functions.py fuzz.py gradients.py loss.py reductions.py running.py \
   special_values.py)
 
-# The run time of a sanitizer is loaded first, for Python knows nothing of it, and that of C++, whose exceptions it
-# watches in pyarrow. Leaks are not looked for: Python and NumPy keep what they have until the end. Tests that start
+# The run times of the sanitizers are loaded first, for Python knows nothing of them, and that of C++, whose exceptions
+# they watch in pyarrow. Leaks are not looked for: Python and NumPy keep what they have until the end. Tests that start
 # programs, count memory or limit it are left out. What a sanitizer prints is not for pytest to capture.
-preloaded = $(shell $(CC) -print-file-name=lib$(FLAVOUR).so) $(shell $(CC) -print-file-name=libstdc++.so.6)
+preloaded = $(foreach name,libasan.so libubsan.so libstdc++.so.6,$(shell $(CC) -print-file-name=$(name)))
 test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
 	LD_PRELOAD="$(preloaded)" ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest --capture=sys $(SANITIZED) $(PYTEST_ARGS)
+sanitized_python = $(MAKE) test-sanitized VENV=$(VENV)/sanitize BCELOGITS_BUILD=sanitize
 
 sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
 	$(MAKE) -C tests/c sanitize valgrind
-	$(MAKE) test-sanitized VENV=$(VENV)/asan BCELOGITS_BUILD=asan
-	$(MAKE) test-sanitized VENV=$(VENV)/ubsan BCELOGITS_BUILD=ubsan
+	$(sanitized_python)
 	$(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
+
+sanitize-quick: ## the quick part of it, for .ci/run; `make test` has the threads
+	$(MAKE) -C tests/c -j$(JOBS) sanitize-quick
+	$(MAKE) -C tests/c -j$(JOBS) valgrind SAMPLE=500
+	$(sanitized_python) SANITIZED="$(addprefix tests/test_,errors.py fuzz.py loss.py)"
 
 FUZZ_SECONDS ?= 3600
 fuzz: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/fuzz ## an hour of fuzzing; keeps what is new and writes figures into docs/reliability.md

@@ -1,6 +1,6 @@
 """Build the extension module. Everything that can be said without code is in pyproject.toml.
 
-BCELOGITS_BUILD chooses the flavour: release (the default), debug, asan, ubsan or werror. Each has
+BCELOGITS_BUILD chooses the flavour: release (the default), debug, sanitize or werror. Each has
 its own folder under build/.
 """
 
@@ -24,8 +24,8 @@ HEADER = Path("csrc/include/bcelogits.h")
 FLAVOURS = {
     "release": ["-O3", "-g0"],
     "debug": ["-O0", "-g3", "-UNDEBUG"],
-    "asan": ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address"],
-    "ubsan": ["-O1", "-g1", "-fsanitize=undefined", "-fno-sanitize-recover=undefined"],
+    "sanitize": ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
+                 "-fno-sanitize-recover=undefined"],
     "werror": ["-O3", "-g0", "-Wall", "-Wextra", "-Werror"],
 }
 # The caller's CFLAGS come first on the command line: undo what would change a result.

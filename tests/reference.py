@@ -157,9 +157,8 @@ def _reduce(terms: Any, problem: _Problem, reduction: str, axis: Any) -> Any:
     """Add terms up and divide, as reduction says."""
     if reduction == "none":
         return terms
-    total = np.sum(terms, axis=axis)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return total / _denominator(problem, reduction, axis)
+    with np.errstate(invalid="ignore", divide="ignore"):  # of infinities of both signs, too
+        return np.sum(terms, axis=axis) / _denominator(problem, reduction, axis)
 
 
 def _denominator(problem: _Problem, reduction: str, axis: Any = None) -> Any:
