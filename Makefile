@@ -125,7 +125,8 @@ SANITIZED := $(addprefix tests/test_,arrays.py errors.py functions.py fuzz.py gr
 # programs, count memory or limit it are left out. What a sanitizer prints is not for pytest to capture.
 preloaded = $(foreach name,libasan.so libubsan.so libstdc++.so.6,$(shell $(CC) -print-file-name=$(name)))
 test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
-	LD_PRELOAD="$(preloaded)" ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest --capture=sys $(SANITIZED) $(PYTEST_ARGS)
+	LD_PRELOAD="$(preloaded)" ASAN_OPTIONS=detect_leaks=0 $(PY) -m pytest --capture=sys $(SANITIZED) \
+	  --deselect tests/test_fuzz.py::test_functions_of_the_c_library $(PYTEST_ARGS)
 sanitized_python = $(MAKE) test-sanitized VENV=$(VENV)/sanitize BCELOGITS_BUILD=sanitize
 
 sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
