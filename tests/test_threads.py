@@ -517,40 +517,6 @@ def test_interpreter_exit(end):
     )
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such signal on this system")
-@pytest.mark.parametrize("n", ["1", "2"])
-def test_interrupt(n):
-    """A signal in the middle of a call of many pieces is heard before its end."""
-    code = (
-        PROGRAM
-        + """
-    import signal, threading
-    from bcelogits import _parallel
-    begun = threading.Event()
-    share = _parallel.share
-
-    def watched(pieces, threads, work):
-        return share(pieces, threads, lambda own: (begun.set(), work(own)))
-
-    def interrupt():
-        begun.wait()
-        signal.raise_signal(signal.SIGINT)
-
-    expected = compute()
-    _parallel.share = watched
-    endless = np.broadcast_to(np.float32(0.5), (2**40,))
-    try:
-        threading.Thread(target=interrupt).start()
-        bce.binary_cross_entropy_with_logits(endless, endless, num_threads=int(os.environ["N"]))
-    except KeyboardInterrupt:
-        _parallel.share = share
-        assert compute() == expected
-        print("heard")
-    """
-    )
-    assert run_code(code, N=n) == "heard\n"
-
-
 def test_environment_variable_is_heeded():
     code = """
         import numpy as np

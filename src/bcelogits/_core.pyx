@@ -523,13 +523,13 @@ cdef int set_exact(bcel_exact *sum, value, uint32_t specials) except -1:
     return 0
 
 
-class TargetOutOfRange(RuntimeError):
+class TargetOutOfRangeError(RuntimeError):
     """A piece of a call met a target outside [0, 1]; which is the first is for the caller to find."""
 
 
 cdef int check_piece(bcel_status status) except -1:
     if status == BCEL_TARGET_OUT_OF_RANGE:
-        raise TargetOutOfRange(bcel_status_text(status).decode())
+        raise TargetOutOfRangeError(bcel_status_text(status).decode())
     return check_status(status)
 
 

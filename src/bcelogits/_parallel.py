@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bcelogits import _core
-from bcelogits._core import ALONE, BLOCK, REDUCTIONS, Accumulator, TargetOutOfRange
+from bcelogits._core import ALONE, BLOCK, REDUCTIONS, Accumulator, TargetOutOfRangeError
 from bcelogits._info import active_isa
 from bcelogits._threads import share
 
@@ -35,10 +35,11 @@ _SHARE = ALONE // 2
 # More pieces than threads, for a thread that is slow or late not to keep the others waiting.
 _PIECES_PER_THREAD = 8
 
-# Elements of the longest piece, so that Ctrl-C is heard within a few hundredths of a second: as
-# many as take that long where an element takes longest, with extreme weights in every argument and
-# each array scattered. That is 0.1 microseconds, or 1 where fused multiply-add is emulated.
-_LONGEST = 1 << (15 if active_isa() == "baseline" else 19)
+# Elements of the longest piece. An element takes longest with extreme weights and scattered arrays:
+# 0.15 microseconds, or 1.3 where fused multiply-add is emulated. So Ctrl-C is heard within a few
+# hundredths of a second; the microsecond or two that a piece costs besides is lost among the 100
+# and more that the quickest takes.
+_LONGEST = 1 << (15 if active_isa() == "baseline" else 18)
 
 # What a result takes besides its elements, in elements.
 _RESULT = 128
@@ -63,8 +64,11 @@ def is_cut(size: int, threads: int, results: int = 0) -> bool:
 
 
 def _piece(size: int, threads: int) -> int:
-    """Return how many elements a piece has at most."""
-    return min(_LONGEST, max(size // (_PIECES_PER_THREAD * threads), _SHARE // 2))
+    """Return how many elements a piece has at most.
+
+    Half as many with helpers: one may have begun another piece before the caller hears a signal.
+    """
+    return min(_LONGEST // min(threads, 2), max(size // (_PIECES_PER_THREAD * threads), _SHARE // 2))
 
 
 def _ranges(length: int, most: int) -> Pieces:
@@ -168,7 +172,7 @@ def _share(call: Call, pieces: Iterator[Any], threads: int, work: Callable[[Any]
     """Share pieces of a call; the caller's thread, which hears an interrupt, names a bad target."""
     try:
         return share(pieces, threads, work)
-    except TargetOutOfRange as error:
+    except TargetOutOfRangeError as error:
         failure = error
     check_target(call)
     raise failure  # it is no longer there
