@@ -143,8 +143,9 @@ FUZZ_SECONDS ?= 3600
 fuzz: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/fuzz ## an hour of fuzzing; keeps what is new and writes figures into docs/reliability.md
 	$(PY) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
-soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond memory, guard pages at every length (long)
+soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond memory, guard pages at every length, answers to Ctrl-C (long)
 	SOAK=1 $(PY) -m pytest tests/test_sizes.py $(PYTEST_ARGS)
+	$(PY) -m benchmarks.interrupts --write
 	$(MAKE) -C tests/c guard-pages
 
 exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial

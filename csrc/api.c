@@ -340,7 +340,8 @@ static bcel_status reduce_columns(bcel_reduction reduction, kept_walk *walk, bce
     while (walk->left) {
         bcel_total losses[BCEL_COLUMNS];
         int columns = kept_walk_row(walk, bcel_plan_columns(plan, pass));
-        bcel_status status = bcel_plan_sum_columns(plan, pass, columns, input_step, target_step, losses);
+        bcel_status status = bcel_plan_sum_columns(plan, pass, columns, input_step, target_step, 0, plan->n,
+                                                   losses);
         if (status != BCEL_OK) return status;
         for (int i = 0; i < columns; ++i) kept_walk_next(walk, plan, bcel_divide(bcel_total_value(&losses[i]), by));
     }
@@ -391,9 +392,23 @@ bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bc
     return BCEL_OK;
 }
 
-/* The sum of a derivative over all dimensions but the first `kept`, minus `offset` for each element, times factor. */
+/* What the sums of a derivative become: each is less by `offset` for each element, and multiplied by `factor`. */
+typedef struct { bcel_pair offset, factor; } adjustment;
+
+static bcel_pair adjusted(bcel_scaled sum, uint64_t count, adjustment by)
+{
+    if (by.offset.hi != 0) {
+        bcel_scaled minus_count = scaled(-(double)count);
+        bcel_pair taken = bcel_scaled_multiply(minus_count, by.offset);
+        sum.value = bcel_pair_add(bcel_unscaled(sum), taken);
+        sum.exponent = 0;
+    }
+    return bcel_scaled_multiply(sum, by.factor);
+}
+
+/* The sums of a derivative over all dimensions but the first `kept`. */
 static bcel_status sum_grad(bcel_function function, int kept, const bcel_call *call, const bcel_output *output,
-                            bcel_pair offset, bcel_pair factor)
+                            adjustment by)
 {
     kept_walk walk;
     bcel_plan plan;
@@ -407,25 +422,54 @@ static bcel_status sum_grad(bcel_function function, int kept, const bcel_call *c
         bcel_totals_init(&totals);
         status = run_all(&plan, &pass, &totals);
         if (status != BCEL_OK) break;
-        bcel_scaled sum = bcel_total_value(&totals.loss);
-        if (offset.hi != 0) {
-            bcel_scaled minus_count = scaled(-(double)totals.count);
-            bcel_pair taken = bcel_scaled_multiply(minus_count, offset);
-            sum.value = bcel_pair_add(bcel_unscaled(sum), taken);
-            sum.exponent = 0;
-        }
-        kept_walk_next(&walk, &plan, bcel_scaled_multiply(sum, factor));
+        kept_walk_next(&walk, &plan, adjusted(bcel_total_value(&totals.loss), totals.count, by));
     }
     return status;
 }
 
 bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call, const bcel_output *output)
 {
-    bcel_pair none = { 0, 0 }, one = { 1, 0 };
+    adjustment none = { { 0, 0 }, { 1, 0 } };
     if (!is_grad_of_parameter(function)) return BCEL_INVALID_ARGUMENT;
     if (kept == call->ndim) return bcel_map(function, call, output);
     if (function == BCEL_GRAD_TARGET) return BCEL_INVALID_ARGUMENT;
-    return sum_grad(function, kept, call, output, none, one);
+    return sum_grad(function, kept, call, output, none);
+}
+
+/* d (S / W) / dw = (d S / dw - S / W) / W: the mean itself is part of it. */
+static int subtracts_value(bcel_function function, bcel_reduction reduction)
+{
+    return reduction == BCEL_WEIGHTED_MEAN && function == BCEL_GRAD_WEIGHT;
+}
+
+static bcel_call without_grad_output(const bcel_call *call)
+{
+    bcel_call without = *call;
+    memset(&without.grad_output, 0, sizeof without.grad_output);
+    return without;
+}
+
+/* The gradient by a parameter, of blocks, where it has a value for each element. */
+static bcel_status map_grad_blocks(bcel_function function, bcel_pair factor, const bcel_call *call,
+                                   const bcel_output *output, size_t first_block, size_t last_block)
+{
+    bcel_plan plan;
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_ANY, output, 1, 1);
+    if (status != BCEL_OK) return status;
+    bcel_pass pass = pass_for_grad(function, 0, call->label_smoothing);
+    pass.weight_factor *= factor.hi;
+    range r = range_of_blocks(plan.n, first_block, last_block);
+    return bcel_plan_run(&plan, &pass, r.start, r.end, NULL);
+}
+
+/* The gradient by a parameter, of values each of which is whole. */
+static bcel_status reduce_grad(bcel_function function, bcel_reduction reduction, int kept, const bcel_call *call,
+                               const bcel_output *output, adjustment by)
+{
+    if (kept == call->ndim && !subtracts_value(function, reduction))
+        return map_grad_blocks(function, by.factor, call, output, 0, SIZE_MAX);
+    if (function == BCEL_GRAD_TARGET) return BCEL_INVALID_ARGUMENT;
+    return sum_grad(function, kept, call, output, by);
 }
 
 bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, double scale, int kept,
@@ -433,33 +477,21 @@ bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, d
 {
     if (!is_grad_of_parameter(function) || !is_reduction(reduction) || kept < 0 || kept > call->ndim)
         return BCEL_INVALID_ARGUMENT;
-    bcel_call without = *call;
-    memset(&without.grad_output, 0, sizeof without.grad_output);
+    bcel_call without = without_grad_output(call);
     bcel_plan plan;
     bcel_status status = bcel_plan_init(&plan, &without, 0, BCEL_ORDER_SUM, NULL, 0, 1);
     if (status != BCEL_OK) return status;
-
-    /* d (S / W) / dw = (d S / dw - S / W) / W: the mean itself is part of it. */
-    int subtracts_value = reduction == BCEL_WEIGHTED_MEAN && function == BCEL_GRAD_WEIGHT;
-    bcel_pair value = { 0, 0 };
-    if (subtracts_value) {
+    adjustment by = { { 0, 0 }, { 0, 0 } };
+    if (subtracts_value(function, reduction)) {
         bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
         bcel_totals totals;
         bcel_totals_init(&totals);
         status = run_all(&plan, &pass, &totals);
         if (status != BCEL_OK) return status;
-        value = reduced(reduction, &plan, &totals);
+        by.offset = reduced(reduction, &plan, &totals);
     }
-    bcel_pair factor = scale_of_reduction(reduction, scale, &plan);
-    if (kept < call->ndim || subtracts_value) {
-        if (function == BCEL_GRAD_TARGET) return BCEL_INVALID_ARGUMENT;
-        return sum_grad(function, kept, &without, output, value, factor);
-    }
-    status = bcel_plan_init(&plan, &without, 0, BCEL_ORDER_ANY, output, 1, 1);
-    if (status != BCEL_OK) return status;
-    bcel_pass pass = pass_for_grad(function, 0, call->label_smoothing);
-    pass.weight_factor *= factor.hi;
-    return run_all(&plan, &pass, NULL);
+    by.factor = scale_of_reduction(reduction, scale, &plan);
+    return reduce_grad(function, reduction, kept, &without, output, by);
 }
 
 /* ---- streams ------------------------------------------------------------------------------------- */
@@ -513,23 +545,54 @@ bcel_status bcel_accumulate(bcel_accumulator *accumulator, const bcel_call *call
     return run_blocks(accumulator, &pass, call, NULL, first_block, last_block);
 }
 
-bcel_status bcel_accumulate_each(bcel_accumulator *accumulators, int kept, const bcel_call *call)
+/* Blocks of what each index of the first `kept` dimensions has. */
+static bcel_status run_each_blocks(bcel_accumulator *accumulators, const bcel_pass *pass, int kept,
+                                   const bcel_call *call, size_t first_block, size_t last_block)
 {
     kept_walk walk;
     bcel_plan plan;
-    bcel_pass pass = pass_for_accumulation();
     bcel_status status = kept_walk_init(&walk, kept, call);
     if (status != BCEL_OK) return status;
     status = bcel_plan_init(&plan, call, kept, kept ? BCEL_ORDER_C : BCEL_ORDER_SUM, NULL, 0, 1);
-    for (; status == BCEL_OK && walk.left; ++accumulators) {
-        bcel_totals totals;
-        bcel_totals_init(&totals);
-        status = run_all(&plan, &pass, &totals);
-        if (status != BCEL_OK) break;
-        add_totals(accumulators, &plan, &pass, &totals);
-        kept_walk_move(&walk, &plan);
+    if (status != BCEL_OK) return status;
+    range r = range_of_blocks(plan.n, first_block, last_block);
+    int side_by_side = kept ? bcel_plan_columns(&plan, pass) : 1;
+    while (walk.left) {
+        bcel_totals totals[BCEL_COLUMNS];
+        int columns = 1;
+        bcel_totals_init(&totals[0]);
+        if (side_by_side > 1) {
+            bcel_total losses[BCEL_COLUMNS];
+            columns = kept_walk_row(&walk, side_by_side);
+            status = bcel_plan_sum_columns(&plan, pass, columns, walk.strides[0][kept - 1], walk.strides[1][kept - 1],
+                                           r.start, r.end, losses);
+            for (int i = 0; i < columns; ++i) {
+                bcel_totals_init(&totals[i]);
+                totals[i].loss = losses[i];
+                totals[i].count = r.end - r.start;
+            }
+        } else {
+            status = bcel_plan_run(&plan, pass, r.start, r.end, &totals[0]);
+        }
+        if (status != BCEL_OK) return status;
+        for (int i = 0; i < columns; ++i) {
+            add_totals(accumulators++, &plan, pass, &totals[i]);
+            kept_walk_move(&walk, &plan);
+        }
     }
-    return status;
+    return BCEL_OK;
+}
+
+bcel_status bcel_accumulate_each_blocks(bcel_accumulator *accumulators, int kept, const bcel_call *call,
+                                        size_t first_block, size_t last_block)
+{
+    bcel_pass pass = pass_for_accumulation();
+    return run_each_blocks(accumulators, &pass, kept, call, first_block, last_block);
+}
+
+bcel_status bcel_accumulate_each(bcel_accumulator *accumulators, int kept, const bcel_call *call)
+{
+    return bcel_accumulate_each_blocks(accumulators, kept, call, 0, SIZE_MAX);
 }
 
 void bcel_accumulator_merge(bcel_accumulator *accumulator, const bcel_accumulator *other)
@@ -582,7 +645,7 @@ bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reductio
     bcel_totals totals;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
     /* The order of the walk, which the sum of weights depends on, may depend on the output too. */
-    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, 1, 1);
+    bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, grad != NULL, 1);
     if (status != BCEL_OK) return status;
     range r = range_of_blocks(plan.n, first_block, last_block);
     bcel_totals_init(&totals);
@@ -601,6 +664,70 @@ bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator, bcel_reduc
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM_GRAD, 1, reduction);
     pass.factor = bcel_divide(scaled(scale), accumulated_divisor(reduction, counted));
     return run_blocks(accumulator, &pass, call, grad, first_block, last_block);
+}
+
+bcel_status bcel_reduce_each_blocks(bcel_accumulator *accumulators, bcel_reduction reduction, int kept,
+                                    const bcel_call *call, size_t first_block, size_t last_block)
+{
+    if (!is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
+    bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
+    return run_each_blocks(accumulators, &pass, kept, call, first_block, last_block);
+}
+
+/* As bcel_reduce_grad has it, of totals that are merged. */
+static bcel_status accumulated_adjustment(bcel_function function, bcel_reduction reduction, double scale,
+                                          const bcel_accumulator *counted, adjustment *by)
+{
+    if (!is_grad_of_parameter(function) || !is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
+    if (!counted && reduction != BCEL_SUM) return BCEL_INVALID_ARGUMENT;
+    bcel_scaled divisor = accumulated_divisor(reduction, counted);
+    bcel_pair none = { 0, 0 };
+    by->offset = subtracts_value(function, reduction) ? bcel_divide(bcel_exact_value(&counted->loss), divisor) : none;
+    by->factor = bcel_divide(scaled(scale), divisor);
+    return BCEL_OK;
+}
+
+bcel_status bcel_reduce_grad_blocks(bcel_function function, bcel_reduction reduction, double scale,
+                                    const bcel_accumulator *counted, const bcel_call *call, const bcel_output *output,
+                                    size_t first_block, size_t last_block)
+{
+    adjustment by;
+    bcel_status status = accumulated_adjustment(function, reduction, scale, counted, &by);
+    if (status != BCEL_OK) return status;
+    if (subtracts_value(function, reduction)) return BCEL_INVALID_ARGUMENT;
+    bcel_call without = without_grad_output(call);
+    return map_grad_blocks(function, by.factor, &without, output, first_block, last_block);
+}
+
+bcel_status bcel_reduce_grad_part(bcel_function function, bcel_reduction reduction, double scale,
+                                  const bcel_accumulator *counted, int kept, const bcel_call *call,
+                                  const bcel_output *output)
+{
+    adjustment by;
+    bcel_status status = accumulated_adjustment(function, reduction, scale, counted, &by);
+    if (status != BCEL_OK) return status;
+    bcel_call without = without_grad_output(call);
+    return reduce_grad(function, reduction, kept, &without, output, by);
+}
+
+bcel_status bcel_reduce_grad_result(bcel_function function, bcel_reduction reduction, double scale,
+                                    const bcel_accumulator *counted, const bcel_accumulator *sum,
+                                    const bcel_output *output)
+{
+    adjustment by;
+    bcel_status status = accumulated_adjustment(function, reduction, scale, counted, &by);
+    if (status != BCEL_OK) return status;
+    if (!output->data || !bcel_dtype_is_float(output->dtype)) return BCEL_INVALID_ARGUMENT;
+    write_value(output->data, output->dtype, output->swapped, adjusted(bcel_exact_value(&sum->loss), sum->count, by));
+    return BCEL_OK;
+}
+
+bcel_status bcel_sum_grad_blocks(bcel_accumulator *accumulators, bcel_function function, int kept,
+                                 const bcel_call *call, size_t first_block, size_t last_block)
+{
+    if (function != BCEL_GRAD_WEIGHT && function != BCEL_GRAD_POS_WEIGHT) return BCEL_INVALID_ARGUMENT;
+    bcel_pass pass = pass_for_grad(function, 1, call->label_smoothing);
+    return run_each_blocks(accumulators, &pass, kept, call, first_block, last_block);
 }
 
 /* ---- looking at operands ------------------------------------------------------------------------- */

@@ -461,7 +461,7 @@ int bcel_plan_columns(const bcel_plan *plan, const bcel_pass *pass)
 }
 
 bcel_status bcel_plan_sum_columns(const bcel_plan *plan, const bcel_pass *pass, int columns, ptrdiff_t input_step,
-                                  ptrdiff_t target_step, bcel_total *totals)
+                                  ptrdiff_t target_step, size_t start, size_t end, bcel_total *totals)
 {
     bcel_precision precision = plan->precision;
     const bcel_kernels *kernels = plan->kernels;
@@ -469,8 +469,8 @@ bcel_status bcel_plan_sum_columns(const bcel_plan *plan, const bcel_pass *pass, 
     bcel_lanes lanes[BCEL_COLUMNS];
     bcel_exact aside[BCEL_COLUMNS];
     for (int i = 0; i < columns; ++i) bcel_total_init(&totals[i]);
-    for (size_t start = 0; start < plan->n;) {
-        size_t block_end = plan->n - start > BCEL_BLOCK ? start + BCEL_BLOCK : plan->n;
+    while (start < end) {
+        size_t block_end = end - start > BCEL_BLOCK ? start + BCEL_BLOCK : end;
         for (int i = 0; i < columns; ++i) bcel_lanes_init(&lanes[i], &aside[i]);
         for (; start < block_end; start += BCEL_CHUNK) {
             size_t n = block_end - start < BCEL_CHUNK ? block_end - start : BCEL_CHUNK;

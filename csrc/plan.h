@@ -65,10 +65,10 @@ bcel_status bcel_plan_run(const bcel_plan *plan, const bcel_pass *pass, size_t s
 enum { BCEL_COLUMNS = 8 };
 int bcel_plan_columns(const bcel_plan *plan, const bcel_pass *pass);
 
-/* The losses of this column of the plan and of those that follow, steps in bytes apart, at most bcel_plan_columns; all
- * elements count. */
+/* The losses of this column of the plan and of those that follow, steps in bytes apart, at most bcel_plan_columns; of
+ * each the elements start <= i < end, as in bcel_plan_run, which all count. */
 bcel_status bcel_plan_sum_columns(const bcel_plan *plan, const bcel_pass *pass, int columns, ptrdiff_t input_step,
-                                  ptrdiff_t target_step, bcel_total *totals);
+                                  ptrdiff_t target_step, size_t start, size_t end, bcel_total *totals);
 
 /* Counted elements of start <= i < end, and the sum of their weights if weight is not NULL, without looking at anything
  * else; start is a multiple of BCEL_BLOCK. */

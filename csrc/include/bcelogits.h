@@ -306,7 +306,7 @@ BCEL_API bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_redu
 
 /* bcel_value_and_grad, in two passes over the blocks. The first counts what the gradient is divided by: it reads
  * what tells which elements count, and for BCEL_WEIGHTED_MEAN weights; often it reads nothing. It does not write to
- * grad, which is to be that of the second pass. The second takes the merged counts of all blocks, and its own
+ * grad, which is to be that of the second pass, or NULL if that has none. The second takes the merged counts of all blocks, and its own
  * accumulator is that of the value, as in bcel_reduce_blocks. BCEL_SUM needs no first pass and takes NULL for counted. */
 BCEL_API bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reduction, const bcel_call *call,
                                        const bcel_output *grad, size_t first_block, size_t last_block);
@@ -314,6 +314,35 @@ BCEL_API bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator, b
                                                 double scale, const bcel_accumulator *counted,
                                                 const bcel_call *call, const bcel_output *grad,
                                                 size_t first_block, size_t last_block);
+
+/* bcel_reduce and bcel_accumulate_each with dimensions that are kept: of each of their indices, the blocks of its own
+ * elements, added to accumulators[i]. A part of the results is a call with fewer indices. On an error some of the
+ * accumulators may have been added to. */
+BCEL_API bcel_status bcel_reduce_each_blocks(bcel_accumulator *accumulators, bcel_reduction reduction, int kept,
+                                             const bcel_call *call, size_t first_block, size_t last_block);
+BCEL_API bcel_status bcel_accumulate_each_blocks(bcel_accumulator *accumulators, int kept, const bcel_call *call,
+                                                 size_t first_block, size_t last_block);
+
+/* bcel_reduce_grad, after a pass that adds up what `counted` is to hold of all elements of the whole call: that of
+ * bcel_count_blocks, or of bcel_reduce_blocks for BCEL_GRAD_WEIGHT of BCEL_WEIGHTED_MEAN, of which the value is a part;
+ * BCEL_SUM takes NULL. grad_output is not read. One of
+ *   - blocks of a gradient with a value for each element: not for BCEL_GRAD_WEIGHT of BCEL_WEIGHTED_MEAN;
+ *   - a part of the values, each of them whole: a call with fewer indices of the dimensions that are kept;
+ *   - the sums of values too long for that, by bcel_sum_grad_blocks, then each value of its merged accumulator. */
+BCEL_API bcel_status bcel_reduce_grad_blocks(bcel_function function, bcel_reduction reduction, double scale,
+                                             const bcel_accumulator *counted, const bcel_call *call,
+                                             const bcel_output *output, size_t first_block, size_t last_block);
+BCEL_API bcel_status bcel_reduce_grad_part(bcel_function function, bcel_reduction reduction, double scale,
+                                           const bcel_accumulator *counted, int kept, const bcel_call *call,
+                                           const bcel_output *output);
+BCEL_API bcel_status bcel_reduce_grad_result(bcel_function function, bcel_reduction reduction, double scale,
+                                             const bcel_accumulator *counted, const bcel_accumulator *sum,
+                                             const bcel_output *output);
+
+/* Blocks of the sums of bcel_sum_grad, as in bcel_reduce_each_blocks; function is BCEL_GRAD_WEIGHT or _POS_WEIGHT. The
+ * results are those of bcel_reduce_grad_result with BCEL_SUM and a scale of 1. */
+BCEL_API bcel_status bcel_sum_grad_blocks(bcel_accumulator *accumulators, bcel_function function, int kept,
+                                          const bcel_call *call, size_t first_block, size_t last_block);
 
 /* ---- looking at operands ----------------------------------------------------------------------- */
 

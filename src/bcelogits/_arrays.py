@@ -15,7 +15,7 @@ import numpy as np
 from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from bcelogits import _core
+from bcelogits import _core, _parallel
 from bcelogits._repr import shown
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def as_pos_weight(value: ArrayLike | None) -> NDArray[Any] | None:
     if value is None:
         return None
     array = as_real_array("pos_weight", value)
-    index = _core.find_negative(array)
+    index = _parallel.find_negative(array)
     if index is not None:
         raise ValueError(f"pos_weight{_place(index)} is {array[index]}, it must be >= 0")
     return array
@@ -202,6 +202,17 @@ def _ignored_value(index: int | float, dtype: np.dtype[Any]) -> int | float | No
 # --- the arguments of every function ---------------------------------------------------------
 
 
+def _others(
+    target: NDArray[Any], ignored: int, where: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Return which elements count where targets that equal a number are left out as well."""
+    counted = np.empty(target.shape, np.bool_)
+    where = np.broadcast_to(True if where is None else where, target.shape)
+    for box in _parallel.boxes(target.shape):
+        counted[box] = (target[box] != ignored) & where[box]
+    return counted
+
+
 class Arguments:
     """The arguments that the loss and its derivatives share.
 
@@ -250,8 +261,7 @@ class Arguments:
             self.ignored = _ignored_value(ignore_index, self.target.dtype)
             if isinstance(self.ignored, int) and self.ignored >= 2**63:
                 # Beyond the library's integers: only uint64 holds it.
-                counted = self.target != self.ignored
-                self.where = counted if self.where is None else counted & self.where
+                self.where = _others(self.target, self.ignored, self.where)
                 self.ignored = None
 
     def call(self, *, grad_output: NDArray[Any] | None = None, **options: Any) -> _core.Call:
@@ -385,7 +395,7 @@ class Result:
         if self.out is None:
             return self.array if self.array.ndim else self.array[()]
         if self.out is not self.array:
-            np.copyto(self.out, self.array, casting="same_kind")
+            _parallel.copy(self.out, self.array)
         return self.out
 
 

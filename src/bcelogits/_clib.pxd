@@ -139,6 +139,26 @@ cdef extern from "bcelogits.h" nogil:
                                            const bcel_output *grad, size_t first_block,
                                            size_t last_block)
 
+    bcel_status bcel_reduce_each_blocks(bcel_accumulator *accumulators, bcel_reduction reduction,
+                                        int kept, const bcel_call *call, size_t first_block,
+                                        size_t last_block)
+    bcel_status bcel_accumulate_each_blocks(bcel_accumulator *accumulators, int kept,
+                                            const bcel_call *call, size_t first_block,
+                                            size_t last_block)
+    bcel_status bcel_reduce_grad_blocks(bcel_function function, bcel_reduction reduction,
+                                        double scale, const bcel_accumulator *counted,
+                                        const bcel_call *call, const bcel_output *output,
+                                        size_t first_block, size_t last_block)
+    bcel_status bcel_reduce_grad_part(bcel_function function, bcel_reduction reduction,
+                                      double scale, const bcel_accumulator *counted, int kept,
+                                      const bcel_call *call, const bcel_output *output)
+    bcel_status bcel_reduce_grad_result(bcel_function function, bcel_reduction reduction,
+                                        double scale, const bcel_accumulator *counted,
+                                        const bcel_accumulator *sum, const bcel_output *output)
+    bcel_status bcel_sum_grad_blocks(bcel_accumulator *accumulators, bcel_function function,
+                                     int kept, const bcel_call *call, size_t first_block,
+                                     size_t last_block)
+
     size_t bcel_find_bad_target(const bcel_call *call)
     size_t bcel_find_negative(int ndim, const size_t *shape, const bcel_operand *operand)
 

@@ -10,6 +10,7 @@ BCEWithLogitsLoss to the same C functions; the functions with a dtype in their n
 cimport cython
 cimport numpy as cnp
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.ref cimport Py_INCREF
 from libc.math cimport isfinite
@@ -88,9 +89,10 @@ REDUCTIONS = {"mean": BCEL_MEAN, "sum": BCEL_SUM, "weighted_mean": BCEL_WEIGHTED
 
 BLOCK = BCEL_BLOCK
 
+ALONE = 1 << 18  # calls on fewer elements are the work of one thread
+
 cdef enum:
-    SHORT = 1 << 18
-ALONE = SHORT  # calls on fewer elements are the work of one thread
+    SHORT = 1 << 15  # calls on fewer elements are never cut
 
 __version__ = bcel_version().decode()
 ABI_VERSION = bcel_abi_version()
@@ -292,6 +294,11 @@ cdef void acquire_gil(PyThreadState *state) noexcept:
         PyEval_RestoreThread(state)
 
 
+cdef inline int hear_signals(Py_ssize_t i) except -1:
+    """Let an interrupt be heard in a loop over parts: at each of so many that take a millisecond."""
+    return PyErr_CheckSignals() if i % 256 == 255 else 0
+
+
 cdef tuple unravel(size_t i, tuple shape):
     """The index of the i-th element in C order."""
     index = []
@@ -331,11 +338,12 @@ cdef class Accumulator:
         PyMem_Free(self.sums)
 
     def merge(self, Accumulator other not None):
-        """Add what another of the same size has."""
+        """Add what another of the same size has. An interrupt may leave only some of it added."""
         cdef Py_ssize_t i
         if other.size != self.size:
             raise ValueError(f"accumulators of sizes {self.size} and {other.size}")
         for i in range(self.size):
+            hear_signals(i)
             bcel_accumulator_merge(&self.sums[i], &other.sums[i])
 
     def merge_into(self, Accumulator into not None, cnp.intp_t[::1] parts not None):
@@ -378,6 +386,30 @@ cdef class Accumulator:
         """Values of the reduction."""
         return self.values(reduction, RESULT, dtype)
 
+    def grad_results(
+        self,
+        bcel_function function,
+        bcel_reduction reduction,
+        double scale,
+        Accumulator counted not None,
+        dtype,
+    ):
+        """Gradients of a reduction, of what `sum_grad_blocks` added."""
+        cdef cnp.ndarray values = np.empty(self.size, dtype)
+        cdef bcel_output output
+        cdef Py_ssize_t i
+        set_output(&output, values)
+        output.strides = NULL
+        for i in range(self.size):
+            hear_signals(i)
+            output.data = cnp.PyArray_BYTES(values) + i * cnp.PyArray_ITEMSIZE(values)
+            check_status(
+                bcel_reduce_grad_result(
+                    function, reduction, scale, counted.sums, &self.sums[i], &output
+                )
+            )
+        return values
+
     def weights(self):
         """Sums of weights."""
         return self.values(BCEL_SUM, WEIGHT_SUM, np.float64)
@@ -393,6 +425,7 @@ cdef class Accumulator:
         set_output(&output, values)
         output.strides = NULL
         for i in range(self.size):
+            hear_signals(i)
             output.data = cnp.PyArray_BYTES(values) + i * cnp.PyArray_ITEMSIZE(values)
             if which == RESULT:
                 check_status(bcel_accumulator_result(&self.sums[i], reduction, &output))
@@ -409,6 +442,7 @@ cdef class Accumulator:
         in units of the smallest number that can be added, and the infinities and NaN seen."""
         parts = []
         for i in range(self.size):
+            hear_signals(i)
             sums = [exact_state(exact_of(&self.sums[i], which)) for which in range(SUMS)]
             parts.append((self.sums[i].count, sums))
         return parts
@@ -418,6 +452,7 @@ cdef class Accumulator:
         """The opposite of `state`."""
         cdef Accumulator new = Accumulator(len(parts))
         for i, (count, sums) in enumerate(parts):
+            hear_signals(i)
             new.sums[i].count = count
             for which in range(SUMS):
                 value, specials = sums[which]
@@ -440,6 +475,19 @@ def accumulator_of_bytes(version, bytes content not None):
     new = Accumulator(len(content) // each)
     memcpy(new.sums, <const char *>content, len(content))
     return new
+
+
+cdef int check_room(
+    Accumulator sums, Py_ssize_t first_part, int kept, const bcel_call *call
+) except -1:
+    """Raise unless there is a part for each index of the first `kept` axes."""
+    cdef size_t count = 1
+    cdef int d
+    for d in range(kept):
+        count *= call.shape[d]
+    if first_part < 0 or first_part + <Py_ssize_t>count > sums.size:
+        raise ValueError(f"{count} parts from {first_part} on, of {sums.size}")
+    return 0
 
 
 cdef int check_parts(cnp.intp_t[::1] parts, Py_ssize_t size, Py_ssize_t limit) except -1:
@@ -473,6 +521,16 @@ cdef int set_exact(bcel_exact *sum, value, uint32_t specials) except -1:
     sum.pending = 1
     sum.specials = specials
     return 0
+
+
+class TargetOutOfRangeError(RuntimeError):
+    """A piece of a call met a target outside [0, 1]; which is the first is for the caller to find."""
+
+
+cdef int check_piece(bcel_status status) except -1:
+    if status == BCEL_TARGET_OUT_OF_RANGE:
+        raise TargetOutOfRangeError(bcel_status_text(status).decode())
+    return check_status(status)
 
 
 cdef int check_status(bcel_status status) except -1:
@@ -511,6 +569,7 @@ cdef class Call:
 
     cdef Frame frame
     cdef tuple arrays
+    cdef bint is_part
 
     def __init__(
         self,
@@ -561,6 +620,36 @@ cdef class Call:
         """Number of elements."""
         return self.frame.n
 
+    @property
+    def shape(self):
+        """Shape of the logits."""
+        return tuple([self.frame.shape[d] for d in range(self.frame.call.ndim)])
+
+    def part(self, tuple order, tuple box not None):
+        """The call with its axes in this order, and of the first of them what slices say.
+
+        Of a target outside [0, 1] it only says that there is one.
+        """
+        cdef Call part = Call.__new__(Call)
+        cdef Frame *frame = &part.frame
+        cdef bcel_operand *operand
+        cdef int d, slot
+        cdef Py_ssize_t start, stop
+        part.is_part = True
+        part.arrays = self.arrays  # which are to live as long
+        self.arranged(frame, order if order is not None else tuple(range(self.frame.call.ndim)))
+        for d in range(<int>len(box)):
+            start, stop = box[d].start, box[d].stop
+            frame.shape[d] = stop - start
+            for slot in range(OPERANDS):
+                operand = operand_of(&frame.call, slot)
+                if operand.data != NULL:
+                    operand.data = <const char *>operand.data + start * operand.strides[d]
+        frame.n = 1
+        for d in range(frame.call.ndim):
+            frame.n *= frame.shape[d]
+        return part
+
     def reads_to_count(self, bcel_reduction reduction):
         """Whether `count_blocks` has anything to read."""
         cdef bcel_call *call = &self.frame.call
@@ -593,36 +682,47 @@ cdef class Call:
         return &frame.call
 
     cdef int succeed(self, bcel_status status) except -1:
-        if status == BCEL_OK:
-            return 0
-        if status == BCEL_TARGET_OUT_OF_RANGE:
-            self.check_target()
-        return check_status(status)
+        if status == BCEL_TARGET_OUT_OF_RANGE and not self.is_part:
+            index = self.find_bad_target()
+            if index is not None:
+                self.refuse_target(index)
+        return check_piece(status)
 
-    def check_target(self):
-        """Raise a ValueError that names the first counted target outside [0, 1], if any."""
+    def find_bad_target(self):
+        """Index of the first counted target outside [0, 1], or None."""
         cdef PyThreadState *state = release_gil(self.frame.n)
         cdef size_t i = bcel_find_bad_target(&self.frame.call)
         acquire_gil(state)
-        if i == SIZE_MAX:
-            return
-        target = self.arrays[TARGET]
-        index = unravel(i, target.shape)
-        place = f"[{', '.join(map(str, index))}]" if index else ""
-        raise ValueError(f"target{place} is {target[index]}, outside [0, 1]")
+        return None if i == SIZE_MAX else unravel(i, self.shape)
 
-    def map(
+    def refuse_target(self, tuple index not None):
+        """Raise a ValueError that names this target."""
+        place = f"[{', '.join(map(str, index))}]" if index else ""
+        raise ValueError(f"target{place} is {self.arrays[TARGET][index]}, outside [0, 1]")
+
+    def map(self, bcel_function function, cnp.ndarray out not None, cnp.ndarray out2=None):
+        """Write one value, or two, for each element. Outputs have the shape of the logits."""
+        self.succeed(self.map_range(function, out, out2, 0, SIZE_MAX))
+
+    def map_blocks(
         self,
         bcel_function function,
         cnp.ndarray out not None,
-        cnp.ndarray out2=None,
-        size_t first_block=0,
-        size_t last_block=SIZE_MAX,
+        cnp.ndarray out2,
+        size_t first_block,
+        size_t last_block,
     ):
-        """Write one value, or two, for each element of some blocks.
+        """Do what `map` does, of some blocks."""
+        check_piece(self.map_range(function, out, out2, first_block, last_block))
 
-        Outputs have the shape of the logits.
-        """
+    cdef bcel_status map_range(
+        self,
+        bcel_function function,
+        cnp.ndarray out,
+        cnp.ndarray out2,
+        size_t first_block,
+        size_t last_block,
+    ) except *:
         cdef bcel_output[2] outputs
         cdef bcel_status status
         cdef PyThreadState *state
@@ -634,7 +734,7 @@ cdef class Call:
             function, &self.frame.call, outputs, first_block, last_block
         )
         acquire_gil(state)
-        self.succeed(status)
+        return status
 
     def reduce(self, bcel_reduction reduction, cnp.ndarray out not None, tuple order=None):
         """Reduce all but the first out.ndim axes of `order`."""
@@ -668,36 +768,6 @@ cdef class Call:
         acquire_gil(state)
         self.succeed(status)
 
-    def reduce_slice(
-        self,
-        bcel_reduction reduction,
-        cnp.ndarray out not None,
-        tuple order not None,
-        int axis,
-        Py_ssize_t start,
-        Py_ssize_t stop,
-    ):
-        """Do of `reduce` only the indices start <= i < stop of one axis of `out`."""
-        cdef Frame room
-        cdef bcel_operand *operand
-        cdef bcel_output output
-        cdef bcel_status status
-        cdef PyThreadState *state
-        cdef int slot
-        cdef int kept = cnp.PyArray_NDIM(out)
-        self.arranged(&room, order)
-        set_output(&output, out)
-        room.shape[axis] = stop - start
-        for slot in range(OPERANDS):
-            operand = operand_of(&room.call, slot)
-            if operand.data != NULL:
-                operand.data = <const char *>operand.data + start * operand.strides[axis]
-        output.data = <char *>output.data + start * output.strides[axis]
-        state = release_gil(self.frame.n)
-        status = bcel_reduce(reduction, kept, &room.call, &output)
-        acquire_gil(state)
-        self.succeed(status)
-
     def reduce_blocks(
         self,
         Accumulator sums not None,
@@ -712,17 +782,25 @@ cdef class Call:
             sums.sums, reduction, &self.frame.call, first_block, last_block
         )
         acquire_gil(state)
+        check_piece(status)
+
+    def accumulate(self, Accumulator sums not None):
+        """Add everything to the only part of an accumulator."""
+        cdef bcel_status status
+        cdef PyThreadState *state = release_gil(self.frame.n)
+        status = bcel_accumulate(sums.sums, &self.frame.call, 0, SIZE_MAX)
+        acquire_gil(state)
         self.succeed(status)
 
     def accumulate_blocks(
-        self, Accumulator sums not None, size_t first_block=0, size_t last_block=SIZE_MAX
+        self, Accumulator sums not None, size_t first_block, size_t last_block
     ):
         """Add blocks to the only part of an accumulator."""
         cdef bcel_status status
         cdef PyThreadState *state = release_gil(self.frame.n)
         status = bcel_accumulate(sums.sums, &self.frame.call, first_block, last_block)
         acquire_gil(state)
-        self.succeed(status)
+        check_piece(status)
 
     def accumulate_runs(
         self,
@@ -766,35 +844,81 @@ cdef class Call:
         acquire_gil(state)
         self.succeed(status)
 
-    def accumulate_each(self, Accumulator sums not None, int kept, tuple order not None):
-        """Add to each part what has its index of the first `kept` axes of `order`."""
+    def accumulate_each(
+        self,
+        Accumulator sums not None,
+        int kept,
+        tuple order=None,
+        Py_ssize_t first_part=0,
+    ):
+        """Add to each part, from a first on, what has its index of the first `kept` axes."""
         cdef Frame room
         cdef const bcel_call *call = self.arranged(&room, order)
         cdef bcel_status status
-        cdef PyThreadState *state = release_gil(self.frame.n)
-        status = bcel_accumulate_each(sums.sums, kept, call)
+        cdef PyThreadState *state
+        check_room(sums, first_part, kept, call)
+        state = release_gil(self.frame.n)
+        status = bcel_accumulate_each(sums.sums + first_part, kept, call)
         acquire_gil(state)
         self.succeed(status)
+
+    def accumulate_each_blocks(
+        self, Accumulator sums not None, int kept, size_t first_block, size_t last_block
+    ):
+        """Add to each part blocks of what has its index of the first `kept` axes."""
+        cdef bcel_status status
+        cdef PyThreadState *state
+        check_room(sums, 0, kept, &self.frame.call)
+        state = release_gil(self.frame.n)
+        status = bcel_accumulate_each_blocks(
+            sums.sums, kept, &self.frame.call, first_block, last_block
+        )
+        acquire_gil(state)
+        check_piece(status)
+
+    def reduce_each_blocks(
+        self,
+        Accumulator sums not None,
+        bcel_reduction reduction,
+        int kept,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add to each part what a reduction needs of these blocks."""
+        cdef bcel_status status
+        cdef PyThreadState *state
+        check_room(sums, 0, kept, &self.frame.call)
+        state = release_gil(self.frame.n)
+        status = bcel_reduce_each_blocks(
+            sums.sums, reduction, kept, &self.frame.call, first_block, last_block
+        )
+        acquire_gil(state)
+        check_piece(status)
 
     def count_blocks(
         self,
         Accumulator counted not None,
         bcel_reduction reduction,
-        cnp.ndarray grad not None,
+        cnp.ndarray grad,
         size_t first_block,
         size_t last_block,
     ):
-        """Add what `value_and_grad_blocks` has to know of all blocks beforehand."""
+        """Add what a gradient of the reduction has to know of all blocks beforehand.
+
+        `grad` is that of `value_and_grad_blocks`, or None.
+        """
         cdef bcel_output output
         cdef bcel_status status
         cdef PyThreadState *state
-        set_output(&output, grad)
+        if grad is not None:
+            set_output(&output, grad)
         state = release_gil(self.frame.n)
         status = bcel_count_blocks(
-            counted.sums, reduction, &self.frame.call, &output, first_block, last_block
+            counted.sums, reduction, &self.frame.call,
+            NULL if grad is None else &output, first_block, last_block,
         )
         acquire_gil(state)
-        self.succeed(status)
+        check_piece(status)
 
     def value_and_grad_blocks(
         self,
@@ -817,7 +941,7 @@ cdef class Call:
             first_block, last_block,
         )
         acquire_gil(state)
-        self.succeed(status)
+        check_piece(status)
 
     def reduce_grad(
         self,
@@ -853,6 +977,69 @@ cdef class Call:
         status = bcel_sum_grad(function, kept, call, &output)
         acquire_gil(state)
         self.succeed(status)
+
+    def sum_grad_blocks(
+        self,
+        Accumulator sums not None,
+        bcel_function function,
+        int kept,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Add to each part blocks of an elementwise derivative."""
+        cdef bcel_status status
+        cdef PyThreadState *state
+        check_room(sums, 0, kept, &self.frame.call)
+        state = release_gil(self.frame.n)
+        status = bcel_sum_grad_blocks(
+            sums.sums, function, kept, &self.frame.call, first_block, last_block
+        )
+        acquire_gil(state)
+        check_piece(status)
+
+    def reduce_grad_part(
+        self,
+        bcel_function function,
+        bcel_reduction reduction,
+        double scale,
+        Accumulator counted not None,
+        cnp.ndarray out not None,
+    ):
+        """Do what `reduce_grad` does, of values that are whole; `counted` is of the whole call."""
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&output, out)
+        state = release_gil(self.frame.n)
+        status = bcel_reduce_grad_part(
+            function, reduction, scale, counted.sums, cnp.PyArray_NDIM(out), &self.frame.call,
+            &output,
+        )
+        acquire_gil(state)
+        self.succeed(status)
+
+    def reduce_grad_blocks(
+        self,
+        bcel_function function,
+        bcel_reduction reduction,
+        double scale,
+        Accumulator counted not None,
+        cnp.ndarray out not None,
+        size_t first_block,
+        size_t last_block,
+    ):
+        """Do what `reduce_grad` does, of some blocks, where each element has a gradient."""
+        cdef bcel_output output
+        cdef bcel_status status
+        cdef PyThreadState *state
+        set_output(&output, out)
+        state = release_gil(self.frame.n)
+        status = bcel_reduce_grad_blocks(
+            function, reduction, scale, counted.sums, &self.frame.call, &output,
+            first_block, last_block,
+        )
+        acquire_gil(state)
+        check_piece(status)
 
 
 def find_negative(cnp.ndarray array not None):

@@ -192,7 +192,7 @@ def _map_value_and_grad(
     if "input" in grads:
         grad = grads["input"]
         if grad.shares and arguments.check:
-            call.check_target()  # before anything is overwritten
+            _parallel.check_target(call)  # before anything is overwritten
         _parallel.map_elements(call, _core.LOSS_AND_GRAD, threads, value.array, grad.array)
     else:
         _parallel.map_elements(call, _core.LOSS, threads, value.array)
@@ -210,7 +210,7 @@ def map_grad(
     if order is None:
         _parallel.map_elements(call, _DERIVATIVES[name], threads, out)
     else:
-        call.sum_grad(_DERIVATIVES[name], out, order)
+        _parallel.sum_grad(call, _DERIVATIVES[name], threads, out, order)
 
 
 def _reduce_value_and_grad(
@@ -223,14 +223,14 @@ def _reduce_value_and_grad(
     if "input" in grads:
         grad = grads["input"]
         if grad.shares and arguments.check:
-            call.check_target()  # before anything is overwritten
+            _parallel.check_target(call)  # before anything is overwritten
         _parallel.value_and_grad(call, code, scale, threads, value, grad.array)
     else:
         _parallel.reduce(call, code, threads, value)
     for name, grad in grads.items():
         if name != "input":
-            reduce_grad(call, name, code, scale, grad.array, arguments.input.shape)
-    warn_of_empty_means(arguments, reduction, value)
+            reduce_grad(call, name, code, scale, threads, grad.array, arguments.input.shape)
+    warn_of_empty_means(arguments, reduction, threads, value)
     return value[()]
 
 
@@ -239,12 +239,13 @@ def reduce_grad(
     name: str,
     reduction: int,
     scale: float,
+    threads: int,
     grad: NDArray[Any],
     shape: tuple[int, ...],
 ) -> None:
     """Write the gradient of a reduction by an argument other than the logits."""
     out, order = _summed(grad, shape)
-    call.reduce_grad(_DERIVATIVES[name], reduction, scale, out, order)
+    _parallel.reduce_grad(call, _DERIVATIVES[name], reduction, scale, threads, out, order)
 
 
 def _summed(
@@ -351,6 +352,6 @@ def compute_grad_and_hess(
         hess_floor=floor, float64=dtype is not None and result_dtype == np.float64
     )
     if (grad.shares or hess.shares) and arguments.check:
-        call.check_target()  # before anything is overwritten
+        _parallel.check_target(call)  # before anything is overwritten
     _parallel.map_elements(call, _core.GRAD_AND_HESS, threads, grad.array, hess.array)
     return grad.get(), hess.get()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bcelogits import _core, _parallel
-from bcelogits._arrays import Result, as_real_array, float_dtype, normalize_axes, warn
+from bcelogits._arrays import Result, as_real_array, float_dtype, split_axes, warn
 from bcelogits._threads import get_num_threads
 
 if TYPE_CHECKING:
@@ -142,10 +143,12 @@ def balanced_pos_weight(target: ArrayLike, axis: int | tuple[int, ...] | None = 
     3.0
     """
     array = as_real_array("target", target)
-    axes = None if axis is None else normalize_axes(axis, array.ndim)
-    _core.Call(array, array).check_target()
-    positives = np.sum(array, axis=axes, dtype=np.float64)
-    size = array.size if axes is None else np.prod([array.shape[d] for d in axes], dtype=int)
+    shape, order = split_axes(array.shape, axis)
+    call = _core.Call(array, array)
+    _parallel.check_target(call)
+    positives, size = np.empty(shape), array.size // max(math.prod(shape), 1)
+    for box, sums in _parallel.accumulated(call, get_num_threads(), shape, order):
+        positives[box] = sums.positives().reshape(positives[box].shape)
     if not np.all(positives):
         warn("No positive target: pos_weight is not finite", RuntimeWarning)
     with np.errstate(divide="ignore", invalid="ignore"):

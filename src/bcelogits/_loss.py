@@ -162,7 +162,7 @@ def _map_loss(
     )
     call = arguments.call(float64=dtype is not None and result_dtype == np.float64)
     if result.shares and arguments.check:
-        call.check_target()  # before anything is overwritten
+        _parallel.check_target(call)  # before anything is overwritten
     _parallel.map_elements(call, _core.LOSS, threads, result.array)
     return result.get()
 
@@ -187,7 +187,7 @@ def _reduce_loss(
         strict=dtype is not None,
     )
     _parallel.reduce(arguments.call(), REDUCTIONS[reduction], threads, result.array, order)
-    warn_of_empty_means(arguments, reduction, result.array, axis)
+    warn_of_empty_means(arguments, reduction, threads, result.array, axis)
     return result.get()
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bcelogits._arrays import warn
+from bcelogits import _parallel
+from bcelogits._arrays import split_axes, warn
 from bcelogits._core import REDUCTIONS
 
 if TYPE_CHECKING:
@@ -49,20 +50,21 @@ def reduction_meant_by(size_average: Any, reduce: Any) -> str:
 def warn_of_empty_means(
     arguments: Arguments,
     reduction: str,
+    threads: int,
     means: NDArray[Any],
     axis: int | tuple[int, ...] | None = None,
 ) -> None:
     """Warn as NumPy does where a mean has nothing to divide by."""
     weight = arguments.weight if reduction == "weighted_mean" else None
     all_count = arguments.where is None and arguments.ignored is None and arguments.input.size > 0
-    if reduction == "sum" or (all_count and weight is None) or np.isfinite(means).all():
+    if reduction == "sum" or (all_count and weight is None) or _parallel.are_finite(means):
         return
-    counted = arguments.counted()
-    totals = None
-    if weight is not None:
-        weights = np.broadcast_to(weight, arguments.input.shape)
-        totals = np.sum(weights, axis=axis, where=counted, dtype=np.float64)
-    warn_of_divisors(np.any(counted, axis=axis), totals)
+    shape, order = split_axes(arguments.input.shape, axis)
+    counts, weights = True, True  # whether none is 0
+    for _, sums in _parallel.accumulated(arguments.call(), threads, shape, order):
+        counts = counts and bool(np.all(sums.counts()))
+        weights = weights and (weight is None or bool(np.all(sums.weights())))
+    warn_of_divisors(counts, weights)
 
 
 def warn_of_divisors(counts: Any, weights: Any | None) -> None:

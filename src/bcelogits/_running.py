@@ -55,7 +55,7 @@ class RunningLoss:
 
     Notes
     -----
-    Large updates are shared by as many threads as `set_num_threads` says, unless `axis` is given.
+    Large updates are shared by as many threads as `set_num_threads` says.
     Objects may be pickled; an update, a merge and a reset must not run at the same time as another
     method of the object.
 
@@ -158,7 +158,7 @@ class RunningLoss:
                 raise ValueError(f"{name} is {value!r} here and {others[name]!r} in other")
         if other._shape is not None:
             self._check_shape(other._shape, "other")
-            self._add(other._sums, other._shape)
+            self._add(other._sums.part(0, other._sums.size), other._shape)
 
     def _check_shape(self, shape: tuple[int, ...], name: str) -> None:
         if self._shape is not None and shape != self._shape:
@@ -167,9 +167,10 @@ class RunningLoss:
             )
 
     def _add(self, added: Accumulator, shape: tuple[int, ...]) -> None:
-        sums = self._sums if self._shape is not None else Accumulator(_size(shape))
-        sums.merge(added)
-        self._sums, self._shape = sums, shape
+        """Add sums that are this object's from now on: what it has stays whole if interrupted."""
+        if self._shape is not None:
+            added.merge(self._sums)
+        self._sums, self._shape = added, shape
 
     def compute(self, reduction: str = "mean") -> Any:
         """Return the loss of all elements so far.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import os
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -69,10 +68,8 @@ def set_num_threads(n: int) -> None:
     of two cores another thread began 36 microseconds after it was sent for (the median of 1,500
     times), no later than one thread is done with that many elements.
 
-    Threads share elementwise work, reductions, the gradient by the logits and, with reduction
-    'none', every gradient of the shape of the logits. A reduction over some axes is cut along the
-    longest of those that are kept. Other gradients by `target`, `weight` and `pos_weight` are the
-    work of one thread.
+    Threads share whatever is computed from that many elements: losses, reductions of everything or
+    over some axes, gradients by any argument, and the updates of a `RunningLoss`.
 
     The threads that help are started by the first call that wants them, and wait for the next. A
     forked process starts its own.
@@ -162,6 +159,48 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
+class _Queue:
+    """Pieces, made when they are wanted: there may be very many."""
+
+    def __init__(self, pieces: Iterable[T]) -> None:
+        self._lock = threading.Lock()
+        self._pieces = iter(pieces)
+
+    def take(self) -> Iterator[Any]:
+        """Yield the pieces that fall to the thread that asks."""
+        while True:
+            with self._lock:
+                piece = next(self._pieces, self)
+            if piece is self:
+                return
+            yield piece
+
+    def clear(self) -> None:
+        """Have no more pieces."""
+        self._pieces = iter(())
+
+
+class _Queue:
+    """Pieces, made when they are wanted: there may be very many."""
+
+    def __init__(self, pieces: Iterable[T]) -> None:
+        self._lock = threading.Lock()
+        self._pieces = iter(pieces)
+
+    def take(self) -> Iterator[Any]:
+        """Yield the pieces that fall to the thread that asks."""
+        while True:
+            with self._lock:
+                piece = next(self._pieces, self)
+            if piece is self:
+                return
+            yield piece
+
+    def clear(self) -> None:
+        """Have no more pieces."""
+        self._pieces = iter(())
+
+
 def share(pieces: Iterable[Any], threads: int, work: Callable[[Iterator[Any]], T]) -> list[T]:
     """Let several threads work on the pieces, each taking one after the other.
 
@@ -185,33 +224,25 @@ def share(pieces: Iterable[Any], threads: int, work: Callable[[Iterator[Any]], T
         What a call of `work` raised, the caller's first. By then no thread works any more, and
         pieces may be undone.
     """
-    queue = deque(pieces)
-
-    def take() -> Iterator[Any]:
-        while True:
-            try:
-                piece = queue.popleft()
-            except IndexError:
-                return
-            yield piece
+    queue = _Queue(pieces)
 
     def run() -> T:
         try:
-            return work(take())
+            return work(queue.take())
         except BaseException:
             queue.clear()  # nobody needs the rest
             raise
 
     futures: list[Future[T]] = []
     try:
-        _pool.submit(min(threads, len(queue)) - 1, run, futures)
+        _pool.submit(min(threads, operator.length_hint(pieces, threads)) - 1, run, futures)
         results = [run()]
     finally:
         _finish(queue, futures)  # they write into what is the caller's
     return results + [future.result() for future in futures if not future.cancelled()]
 
 
-def _finish(queue: deque[Any], futures: list[Future[Any]]) -> None:
+def _finish(queue: _Queue, futures: list[Future[Any]]) -> None:
     """Wait until no helper works any more, even if interrupted."""
     interrupt: BaseException | None = None
     for future in futures:

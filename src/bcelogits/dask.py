@@ -22,7 +22,7 @@ except ImportError as error:
     raise ImportError("bcelogits.dask needs dask: pip install 'bcelogits[dask]'") from error
 
 import bcelogits
-from bcelogits import _core, _parallel
+from bcelogits import _parallel
 from bcelogits._arrays import (
     Arguments,
     as_float_dtype,
@@ -513,14 +513,9 @@ def _piece(given: _Given, options: _Options, axes: tuple[int, ...]) -> _Piece:
 def _counted(given: _Given, options: _Options, reduction: str, dtype: np.dtype[Any]) -> _Piece:
     """Count what the gradient is divided by; the logits need not be there for that."""
     arguments = _arguments({**given, "input": np.empty(np.shape(given["target"]), dtype)}, options)
-    sums = Accumulator()
-    call = arguments.call()
-    call.count_blocks(sums, REDUCTIONS[reduction], arguments.input, 0, _blocks(call.size))
+    threads = as_num_threads(options["num_threads"])
+    sums = _parallel.count(arguments.call(), REDUCTIONS[reduction], threads, arguments.input)
     return _Piece(sums, ())
-
-
-def _blocks(size: int) -> int:
-    return -(-size // _core.BLOCK)
 
 
 def _piece_and_grad(

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bcelogits import _parallel
 from bcelogits._arrays import as_array, as_row_weight
 from bcelogits._loss import binary_cross_entropy_with_logits
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["log_loss_from_logits"]
 
@@ -62,7 +63,7 @@ def log_loss_from_logits(
     """
     target = as_array("y_true", y_true)
     if pos_label is not None:
-        target = np.asarray(target == pos_label)
+        target = _equal(target, pos_label)
     loss = binary_cross_entropy_with_logits(
         y_score,
         target,
@@ -73,3 +74,11 @@ def log_loss_from_logits(
         dtype=np.float64,
     )
     return float(loss)
+
+
+def _equal(array: NDArray[Any], value: Any) -> NDArray[np.bool_]:
+    """Return where an array equals a value; an interrupt is heard, for it may hold strings."""
+    equal = np.empty(array.shape, np.bool_)
+    for box in _parallel.boxes(array.shape):
+        equal[box] = array[box] == value
+    return equal

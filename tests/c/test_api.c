@@ -754,6 +754,185 @@ static void check_reduce_blocks(random_state *r, const random_call *c, bcel_redu
     release(grad_parts.memory);
 }
 
+/* One value of an array, as an output of its own. */
+static bcel_output output_at(array *a, size_t i)
+{
+    bcel_output one = output_of(a);
+    one.data = element_at(a, i);
+    one.strides = NULL;
+    return one;
+}
+
+/* The call with the indices first <= i < last of its first dimension, and outputs moved along. */
+static bcel_call slice_of(const bcel_call *call, size_t *shape, size_t first, size_t last, int kept, bcel_output *output)
+{
+    bcel_call slice = *call;
+    bcel_operand *operands[] = { &slice.input, &slice.target, &slice.weight, &slice.pos_weight, &slice.where,
+                                 &slice.grad_output };
+    memcpy(shape, call->shape, (size_t)call->ndim * sizeof *shape);
+    shape[0] = last - first;
+    slice.shape = shape;
+    ptrdiff_t inner = (ptrdiff_t)product(shape, 1, call->ndim); /* where there are no strides */
+    for (int i = 0; i < OPERANDS; ++i) {
+        bcel_operand *o = operands[i];
+        if (!o->data) continue;
+        ptrdiff_t step = o->strides ? o->strides[0] : inner * (ptrdiff_t)size_of_dtype(o->dtype);
+        o->data = (const char *)o->data + (ptrdiff_t)first * step;
+    }
+    inner = (ptrdiff_t)(product(shape, 1, kept) * size_of_dtype(output->dtype));
+    output->data = (char *)output->data + (ptrdiff_t)first * (output->strides ? output->strides[0] : inner);
+    return slice;
+}
+
+typedef enum { REDUCED, ACCUMULATED, DIFFERENTIATED } each_kind;
+
+/* Adds the blocks of every index of the kept dimensions, in parts. */
+static void add_each(random_state *r, const random_call *c, int kept, each_kind kind, int choice, bcel_accumulator *sums)
+{
+    part parts[MOST_PARTS];
+    size_t outer = product(c->shape, 0, kept);
+    int count = random_parts(r, product(c->shape, kept, c->call.ndim), parts);
+    for (size_t i = 0; i < outer; ++i) bcel_accumulator_init(&sums[i]);
+    for (int k = 0; k < count; ++k) {
+        size_t first = parts[k].first, last = parts[k].last;
+        bcel_status status =
+            kind == REDUCED       ? bcel_reduce_each_blocks(sums, (bcel_reduction)choice, kept, &c->call, first, last)
+            : kind == ACCUMULATED ? bcel_accumulate_each_blocks(sums, kept, &c->call, first, last)
+                                  : bcel_sum_grad_blocks(sums, (bcel_function)choice, kept, &c->call, first, last);
+        CHECK(status == BCEL_OK);
+    }
+}
+
+static void check_each_blocks(random_state *r, const random_call *c, bcel_reduction reduction)
+{
+    int kept = (int)random_below(r, (size_t)c->call.ndim + 1);
+    size_t outer = product(c->shape, 0, kept);
+    bcel_accumulator *sums = malloc((outer + 1) * sizeof *sums);
+    array whole = make_array(r, random_dtype(r, 1), kept, c->shape, (layout)random_below(r, BROADCAST));
+    array of_parts = twin_of(&whole);
+    bcel_output to_whole = output_of(&whole);
+    CHECK(sums && bcel_reduce(reduction, kept, &c->call, &to_whole) == BCEL_OK);
+    for (int kind = REDUCED; kind <= ACCUMULATED; ++kind) {
+        add_each(r, c, kept, (each_kind)kind, reduction, sums);
+        for (size_t i = 0; i < outer; ++i) {
+            bcel_output one = output_at(&of_parts, i);
+            CHECK(bcel_accumulator_result(&sums[i], reduction, &one) == BCEL_OK);
+        }
+        check_same("each reduction", &whole, &of_parts, c);
+    }
+    release(whole.memory);
+    release(of_parts.memory);
+    free(sums);
+}
+
+/* reduction: BCEL_WEIGHTED_MEAN + 1 for the sums of bcel_sum_grad. */
+static void check_grad_parts(random_state *r, const random_call *c, bcel_function function, int reduction)
+{
+    int plain = reduction > BCEL_WEIGHTED_MEAN, most = c->call.ndim;
+    bcel_reduction how = plain ? BCEL_SUM : (bcel_reduction)reduction;
+    int has_value = how == BCEL_WEIGHTED_MEAN && function == BCEL_GRAD_WEIGHT;
+    int kept = function == BCEL_GRAD_TARGET ? most : (int)random_below(r, (size_t)most + 1);
+    double scale = plain ? 1 : -1.25;
+    size_t outer = product(c->shape, 0, kept);
+    bcel_accumulator counted, *sums = malloc((outer + 1) * sizeof *sums);
+    const bcel_accumulator *given = how == BCEL_SUM ? NULL : &counted;
+    array whole = make_array(r, random_dtype(r, 1), kept, c->shape, (layout)random_below(r, BROADCAST));
+    array of_parts = twin_of(&whole), blank = twin_of(&whole);
+    bcel_output to_whole = output_of(&whole), to_parts = output_of(&of_parts);
+    part parts[MOST_PARTS];
+    int count = random_parts(r, c->n, parts);
+
+    CHECK((plain ? bcel_sum_grad(function, kept, &c->call, &to_whole)
+                 : bcel_reduce_grad(function, how, scale, kept, &c->call, &to_whole)) == BCEL_OK);
+    bcel_accumulator_init(&counted);
+    for (int k = 0; k < count; ++k)
+        CHECK((has_value ? bcel_reduce_blocks(&counted, how, &c->call, parts[k].first, parts[k].last)
+                         : bcel_count_blocks(&counted, how, &c->call, NULL, parts[k].first, parts[k].last))
+              == BCEL_OK);
+
+    if (!plain && kept > 0) {
+        size_t shape[MOST_DIMS], middle = random_below(r, c->shape[0] + 1), edges[] = { 0, middle, c->shape[0] };
+        for (int i = 1; i >= 0; --i) {
+            bcel_output to = to_parts;
+            bcel_call slice = slice_of(&c->call, shape, edges[i], edges[i + 1], kept, &to);
+            CHECK(bcel_reduce_grad_part(function, how, scale, given, kept, &slice, &to) == BCEL_OK);
+        }
+        check_same("gradient of some", &whole, &of_parts, c);
+    }
+    memcpy(of_parts.memory, blank.memory, blank.bytes);
+    if (!plain && kept == most && !has_value) {
+        for (int k = 0; k < count; ++k)
+            CHECK(bcel_reduce_grad_blocks(function, how, scale, given, &c->call, &to_parts, parts[k].first,
+                                          parts[k].last) == BCEL_OK);
+        check_same("gradient of blocks", &whole, &of_parts, c);
+    }
+    memcpy(of_parts.memory, blank.memory, blank.bytes);
+    /* Elementwise the factor is rounded before it is multiplied, and beside grad_output the sum is another. */
+    if ((kept < most || has_value) && (plain || !c->call.grad_output.data)) {
+        add_each(r, c, kept, DIFFERENTIATED, function, sums);
+        for (size_t i = 0; i < outer; ++i) {
+            bcel_output one = output_at(&of_parts, i);
+            CHECK(bcel_reduce_grad_result(function, how, scale, given, &sums[i], &one) == BCEL_OK);
+        }
+        check_same("gradient of summed blocks", &whole, &of_parts, c);
+    }
+    release(whole.memory);
+    release(of_parts.memory);
+    release(blank.memory);
+    free(sums);
+}
+
+static void test_each_blocks(void)
+{
+    static const bcel_function functions[] = { BCEL_GRAD_TARGET, BCEL_GRAD_WEIGHT, BCEL_GRAD_POS_WEIGHT };
+    random_state r = { 59 };
+    for (size_t i = sampled(400); i > 0; --i) {
+        random_call c;
+        make_call(&r, &c, 0);
+        for (int k = BCEL_SUM; k <= BCEL_WEIGHTED_MEAN; ++k) check_each_blocks(&r, &c, (bcel_reduction)k);
+        for (int f = 0; f < 3; ++f)
+            for (int k = BCEL_SUM; k <= BCEL_WEIGHTED_MEAN + 1; ++k) check_grad_parts(&r, &c, functions[f], k);
+        clear_call(&c);
+    }
+}
+
+/* Columns that lie side by side, in parts, of one dtype and without weights: the way of memory line by line. */
+static void test_columns_in_blocks(void)
+{
+    enum { ROWS = 2 * BCEL_BLOCK + 77, COLUMNS = 11 };
+    float *x = malloc(sizeof *x * ROWS * COLUMNS), *y = malloc(sizeof *y * ROWS * COLUMNS), whole[COLUMNS], parts[COLUMNS];
+    random_state r = { 61 };
+    CHECK(x && y);
+    for (size_t i = 0; i < (size_t)ROWS * COLUMNS; ++i) {
+        x[i] = (float)(8 * random_unit(&r) - 4);
+        y[i] = (float)random_below(&r, 2);
+    }
+    size_t shape[2] = { COLUMNS, ROWS };
+    ptrdiff_t strides[2] = { sizeof *x, COLUMNS * sizeof *x };
+    bcel_call call;
+    bcel_call_init(&call);
+    call.ndim = 2;
+    call.shape = shape;
+    call.input = (bcel_operand){ x, strides, BCEL_FLOAT32, 0 };
+    call.target = (bcel_operand){ y, strides, BCEL_FLOAT32, 0 };
+    bcel_output to = { whole, NULL, BCEL_FLOAT32, 0 };
+    CHECK(bcel_reduce(BCEL_MEAN, 1, &call, &to) == BCEL_OK);
+    bcel_accumulator sums[COLUMNS];
+    for (int c = 0; c < COLUMNS; ++c) bcel_accumulator_init(&sums[c]);
+    CHECK(bcel_reduce_each_blocks(sums, BCEL_MEAN, 1, &call, 1, SIZE_MAX) == BCEL_OK);
+    CHECK(bcel_reduce_each_blocks(sums, BCEL_MEAN, 1, &call, 0, 1) == BCEL_OK);
+    for (int c = 0; c < COLUMNS; ++c) {
+        bcel_output one = { &parts[c], NULL, BCEL_FLOAT32, 0 };
+        CHECK(sums[c].count == ROWS && bcel_accumulator_result(&sums[c], BCEL_MEAN, &one) == BCEL_OK);
+    }
+    CHECK(memcmp(whole, parts, sizeof whole) == 0);
+    y[COLUMNS * (size_t)BCEL_BLOCK] = 2;
+    CHECK(bcel_reduce_each_blocks(sums, BCEL_MEAN, 1, &call, 0, 1) == BCEL_OK);
+    CHECK(bcel_reduce_each_blocks(sums, BCEL_MEAN, 1, &call, 1, 2) == BCEL_TARGET_OUT_OF_RANGE);
+    free(x);
+    free(y);
+}
+
 static void test_blocks(void)
 {
     random_state r = { 47 };
@@ -1068,6 +1247,16 @@ static void test_invalid_arguments(void)
     CHECK(bcel_reduce(unknown, 1, &good, outputs) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_value_and_grad(unknown, 1, &good, outputs, outputs + 1) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_reduce_grad(BCEL_GRAD_WEIGHT, unknown, 1, 1, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_each_blocks(&a, unknown, 0, &good, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_each_blocks(&a, BCEL_SUM, 2, &good, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_accumulate_each_blocks(&a, -1, &good, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_sum_grad_blocks(&a, BCEL_GRAD_TARGET, 0, &good, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad_blocks(BCEL_GRAD, BCEL_SUM, 1, &a, &good, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad_blocks(BCEL_GRAD_WEIGHT, BCEL_WEIGHTED_MEAN, 1, &a, &good, outputs, 0, 1)
+          == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad_part(BCEL_GRAD_TARGET, BCEL_SUM, 1, &a, 0, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad_part(BCEL_GRAD_WEIGHT, BCEL_MEAN, 1, NULL, 1, &good, outputs) == BCEL_INVALID_ARGUMENT);
+    CHECK(bcel_reduce_grad_result(BCEL_GRAD_WEIGHT, unknown, 1, &a, &a, outputs) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_reduce_blocks(&a, unknown, &good, 0, 1) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_count_blocks(&a, unknown, &good, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_value_and_grad_blocks(&a, unknown, 1, &a, &good, outputs, 0, 1) == BCEL_INVALID_ARGUMENT);
@@ -1120,6 +1309,8 @@ int main(int argc, char **argv)
         { "single elements of random calls", test_map, 1 },
         { "reductions of random calls", test_reduce, 1 },
         { "work in parts", test_blocks, 1 },
+        { "results in parts", test_each_blocks, 1 },
+        { "columns in parts", test_columns_in_blocks, 1 },
         { "work in parts of Fortran order", test_blocks_of_fortran_order, 1 },
         { "targets out of range in parts", test_bad_targets_of_blocks, 1 },
         { "results over operands", test_in_place, 1 },

@@ -105,5 +105,5 @@ def grads(
             value = np.empty(())  # comes with it
             _parallel.value_and_grad(call, code, float(factor), threads, value, out)
         else:
-            reduce_grad(call, name, code, float(factor), out, shape)
+            reduce_grad(call, name, code, float(factor), threads, out, shape)
     return results

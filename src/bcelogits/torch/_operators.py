@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import bcelogits
+from bcelogits import _parallel
 from bcelogits._arrays import Arguments, as_pos_weight
 from bcelogits.torch import _kernels
 from bcelogits.torch._tensors import Options, as_array, check_broadcast
@@ -102,7 +103,8 @@ def checked(values: Tensor, name: str, ignore_index: int | float | None) -> Tens
     if name == "pos_weight":
         as_pos_weight(array)
     else:
-        Arguments(array, array, None, None, 0.0, ignore_index, None, True).call().check_target()
+        arguments = Arguments(array, array, None, None, 0.0, ignore_index, None, True)
+        _parallel.check_target(arguments.call())
     return values.detach().clone()
 
 
