@@ -331,9 +331,16 @@ static bcel_output output_of(const array *a)
     return o;
 }
 
-static int has_parts(kind what)
+/* Ways to do it in parts. A derivative that is not summed, and that by the target, are for MAP_BLOCKS. */
+static int has_parts(const problem *p)
 {
-    return what == MAP_BLOCKS || what == REDUCE_BLOCKS || what == VALUE_GRAD_BLOCKS || what == ACCUMULATE;
+    switch (p->what) {
+    case MAP:
+    case VALUE_GRAD: return 0;
+    case SUM_GRAD: return p->kept != p->ndim;
+    case REDUCE_GRAD: return p->kept ? 2 : 1;
+    default: return 1;
+    }
 }
 
 static void point_call(bcel_call *call, const problem *p)
@@ -415,7 +422,104 @@ static bcel_status in_blocks(const problem *p, const bcel_call *call, const bcel
     return bcel_accumulator_result(&sum, reduction, &outputs[p->what == VALUE_GRAD_BLOCKS]);
 }
 
-/* in_parts: as the kind says; otherwise all at once. */
+static size_t count_results(const problem *p)
+{
+    return p->kept >= 0 && p->kept <= p->ndim ? product(p->kept, p->shape) : 1;
+}
+
+/* What a gradient is divided by, and of that by weights of a weighted mean, its value. */
+static bcel_status count(const problem *p, const bcel_call *call, bcel_accumulator *counted)
+{
+    bcel_reduction reduction = (bcel_reduction)p->reduction;
+    bcel_status status = BCEL_OK;
+    bcel_accumulator_init(counted);
+    for (int part = 2; part >= 0 && status == BCEL_OK; --part) {
+        size_t first = part_start(p, part), last = part_end(p, part);
+        if (p->function == BCEL_GRAD_WEIGHT && reduction == BCEL_WEIGHTED_MEAN)
+            status = bcel_reduce_blocks(counted, reduction, call, first, last);
+        else
+            status = bcel_count_blocks(counted, reduction, call, NULL, first, last);
+    }
+    return status;
+}
+
+/* Blocks of several results, each with an accumulator of its own. */
+static bcel_status in_blocks_of_each(const problem *p, const bcel_call *call, const bcel_accumulator *counted)
+{
+    size_t n = count_results(p);
+    bcel_reduction reduction = p->what == SUM_GRAD ? BCEL_SUM : (bcel_reduction)p->reduction;
+    bcel_function function = (bcel_function)p->function;
+    const array *to = output_array(p, 0);
+    bcel_accumulator *sums = malloc((n + 1) * sizeof *sums);
+    REQUIRE(sums, "no memory");
+    for (size_t i = 0; i < n; ++i) bcel_accumulator_init(&sums[i]);
+    bcel_status status = BCEL_OK;
+    for (int part = 2; part >= 0 && status == BCEL_OK; --part) {
+        size_t first = part_start(p, part), last = part_end(p, part);
+        if (p->what == REDUCE)
+            status = bcel_reduce_each_blocks(sums, reduction, p->kept, call, first, last);
+        else if (p->what == ACCUMULATE_EACH)
+            status = bcel_accumulate_each_blocks(sums, p->kept, call, first, last);
+        else
+            status = bcel_sum_grad_blocks(sums, function, p->kept, call, first, last);
+    }
+    for (size_t i = 0; i < n && status == BCEL_OK; ++i) {
+        double value = 0;
+        bcel_output out = { &value, NULL, to->dtype, 0 };
+        if (p->what == REDUCE || p->what == ACCUMULATE_EACH)
+            status = bcel_accumulator_result(&sums[i], reduction, &out);
+        else
+            status = bcel_reduce_grad_result(function, reduction, p->what == SUM_GRAD ? 1 : p->scale, counted, &sums[i],
+                                             &out);
+        if (status == BCEL_OK) store(to, i, &value);
+    }
+    free(sums);
+    return status;
+}
+
+/* The values of one half of the first dimension, then those of the other. */
+static bcel_status grad_in_halves(const problem *p, const bcel_call *call, const bcel_accumulator *counted)
+{
+    size_t shape[MOST_DIMS], half = p->shape[0] / 2;
+    memcpy(shape, p->shape, sizeof shape);
+    for (int second = 1; second >= 0; --second) {
+        bcel_call part = *call;
+        bcel_operand *all[OPERANDS] = { &part.input, &part.target, &part.weight, &part.pos_weight, &part.where, NULL };
+        ptrdiff_t start = second ? (ptrdiff_t)half : 0;
+        shape[0] = second ? p->shape[0] - half : half;
+        part.shape = shape;
+        for (int i = 0; i < GRAD_OUTPUT; ++i)
+            if (p->present[i]) all[i]->data = (const char *)all[i]->data + start * p->operands[i].strides[0];
+        bcel_output output = output_of(output_array(p, 0));
+        output.data = (char *)output.data + start * output_array(p, 0)->strides[0];
+        bcel_status status = bcel_reduce_grad_part((bcel_function)p->function, (bcel_reduction)p->reduction, p->scale,
+                                                   counted, p->kept, &part, &output);
+        if (status != BCEL_OK) return status;
+    }
+    return BCEL_OK;
+}
+
+static bcel_status grad_in_parts(const problem *p, const bcel_call *call, const bcel_output *output, int halves)
+{
+    bcel_accumulator counted;
+    bcel_reduction reduction = (bcel_reduction)p->reduction;
+    bcel_function function = (bcel_function)p->function;
+    bcel_status status = count(p, call, &counted);
+    if (status != BCEL_OK) return status;
+    const bcel_accumulator *by = reduction == BCEL_SUM && p->cuts[0] ? NULL : &counted;
+    if (halves) return grad_in_halves(p, call, by);
+    if (p->kept != p->ndim || (function == BCEL_GRAD_WEIGHT && reduction == BCEL_WEIGHTED_MEAN)) {
+        bcel_call without = *call; /* bcel_sum_grad_blocks would read it */
+        memset(&without.grad_output, 0, sizeof without.grad_output);
+        return in_blocks_of_each(p, &without, by);
+    }
+    for (int part = 2; part >= 0 && status == BCEL_OK; --part)
+        status = bcel_reduce_grad_blocks(function, reduction, p->scale, by, call, output, part_start(p, part),
+                                         part_end(p, part));
+    return status;
+}
+
+/* in_parts: the first or second way of has_parts; otherwise all at once. */
 static bcel_status perform(const problem *p, const bcel_call *call, int in_parts)
 {
     bcel_output outputs[2] = { { 0 } };
@@ -423,7 +527,11 @@ static bcel_status perform(const problem *p, const bcel_call *call, int in_parts
     bcel_function function = (bcel_function)p->function;
     for (int o = 0; o < p->output_count; ++o) outputs[o] = output_of(output_array(p, o));
     kind what = p->what;
-    if (in_parts && what != ACCUMULATE && has_parts(what)) return in_blocks(p, call, outputs);
+    if (in_parts && (what == MAP_BLOCKS || what == REDUCE_BLOCKS || what == VALUE_GRAD_BLOCKS))
+        return in_blocks(p, call, outputs);
+    if (in_parts && (what == REDUCE || what == ACCUMULATE_EACH || (what == SUM_GRAD && has_parts(p))))
+        return in_blocks_of_each(p, call, NULL);
+    if (in_parts && what == REDUCE_GRAD) return grad_in_parts(p, call, outputs, in_parts == 2);
     switch (what) {
     case MAP:
     case MAP_BLOCKS: return bcel_map(function, call, outputs);
@@ -439,7 +547,7 @@ static bcel_status perform(const problem *p, const bcel_call *call, int in_parts
         return status == BCEL_OK ? result_of(&sum, p, output_array(p, 0), 0) : status;
     }
     case ACCUMULATE_EACH: {
-        size_t n = p->kept >= 0 && p->kept <= p->ndim ? product(p->kept, p->shape) : 1;
+        size_t n = count_results(p);
         bcel_accumulator *sums = malloc((n + 1) * sizeof *sums);
         REQUIRE(sums, "no memory");
         for (size_t i = 0; i < n; ++i) bcel_accumulator_init(&sums[i]);
@@ -807,7 +915,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (int i = 0; (isa = bcel_isa_name(i)) != NULL; ++i) {
         if (bcel_select_isa(isa) != BCEL_OK) continue;
-        for (int in_parts = 0; in_parts <= has_parts(p.what); ++in_parts) {
+        for (int in_parts = 0; in_parts <= has_parts(&p); ++in_parts) {
             restore_all(&p);
             bcel_status status = perform(&p, &p.call, in_parts);
             REQUIRE(status == expected, "%s: %s", isa, bcel_status_text(status));
