@@ -4,8 +4,8 @@
 
 Another process sends SIGINT in the middle of a call, and tells when; the answer is the moment at
 which KeyboardInterrupt is caught around the call. Calls are endless, on arrays that repeat one
-element, or on real ones of several hundred megabytes, which are called again and again. --write puts
-the table into docs/reliability.md.
+element, or on real ones of several hundred megabytes, again and again. --write puts the table into
+docs/reliability.md.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def as_pos_weight(value: ArrayLike | None) -> NDArray[Any] | None:
     if value is None:
         return None
     array = as_real_array("pos_weight", value)
-    index = _parallel.find_negative(array)
+    index = (_core if array.size < _core.BLOCK else _parallel).find_negative(array)
     if index is not None:
         raise ValueError(f"pos_weight{_place(index)} is {array[index]}, it must be >= 0")
     return array

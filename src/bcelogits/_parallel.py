@@ -68,7 +68,8 @@ def _piece(size: int, threads: int) -> int:
 
     Half as many with helpers: one may have begun another piece before the caller hears a signal.
     """
-    return min(_LONGEST // min(threads, 2), max(size // (_PIECES_PER_THREAD * threads), _SHARE // 2))
+    even = size // (_PIECES_PER_THREAD * threads)
+    return min(_LONGEST // min(threads, 2), max(even, _SHARE // 2))
 
 
 def _ranges(length: int, most: int) -> Pieces:
@@ -424,16 +425,33 @@ def reduce_grad(
     order: Order,
 ) -> None:
     """Write the gradient of a reduction, summed over all but the first out.ndim axes of `order`."""
-    subtracts_value = function == _core.GRAD_WEIGHT and reduction == REDUCTIONS["weighted_mean"]
-    is_mapped = order is None and not subtracts_value
-    if not is_cut(call.size, threads, 0 if is_mapped else out.size):
+    is_mapped = order is None and not _subtracts_value(function, reduction)
+    if is_cut(call.size, threads, 0 if is_mapped else out.size):
+        _reduce_grad_in_pieces(call, function, reduction, scale, threads, out, order)
+    else:
         call.reduce_grad(function, reduction, scale, out, order)
-        return
+
+
+def _subtracts_value(function: int, reduction: int) -> bool:
+    """Whether the value of the reduction is a part of the gradient, which then is no map."""
+    return function == _core.GRAD_WEIGHT and reduction == REDUCTIONS["weighted_mean"]
+
+
+def _reduce_grad_in_pieces(
+    call: Call,
+    function: int,
+    reduction: int,
+    scale: float,
+    threads: int,
+    out: NDArray[Any],
+    order: Order,
+) -> None:
+    subtracts_value = _subtracts_value(function, reduction)
     if subtracts_value:
         counted = _sums(call, reduction, threads)
     else:
         counted = count(call, reduction, threads)
-    if is_mapped:
+    if order is None and not subtracts_value:
 
         def map_pieces(pieces: Pieces) -> None:
             for first, last in pieces:

@@ -180,27 +180,6 @@ class _Queue:
         self._pieces = iter(())
 
 
-class _Queue:
-    """Pieces, made when they are wanted: there may be very many."""
-
-    def __init__(self, pieces: Iterable[T]) -> None:
-        self._lock = threading.Lock()
-        self._pieces = iter(pieces)
-
-    def take(self) -> Iterator[Any]:
-        """Yield the pieces that fall to the thread that asks."""
-        while True:
-            with self._lock:
-                piece = next(self._pieces, self)
-            if piece is self:
-                return
-            yield piece
-
-    def clear(self) -> None:
-        """Have no more pieces."""
-        self._pieces = iter(())
-
-
 def share(pieces: Iterable[Any], threads: int, work: Callable[[Iterator[Any]], T]) -> list[T]:
     """Let several threads work on the pieces, each taking one after the other.
 

@@ -764,7 +764,8 @@ static bcel_output output_at(array *a, size_t i)
 }
 
 /* The call with the indices first <= i < last of its first dimension, and outputs moved along. */
-static bcel_call slice_of(const bcel_call *call, size_t *shape, size_t first, size_t last, int kept, bcel_output *output)
+static bcel_call slice_of(const bcel_call *call, size_t *shape, size_t first, size_t last, int kept,
+                          bcel_output *output)
 {
     bcel_call slice = *call;
     bcel_operand *operands[] = { &slice.input, &slice.target, &slice.weight, &slice.pos_weight, &slice.where,
@@ -787,7 +788,8 @@ static bcel_call slice_of(const bcel_call *call, size_t *shape, size_t first, si
 typedef enum { REDUCED, ACCUMULATED, DIFFERENTIATED } each_kind;
 
 /* Adds the blocks of every index of the kept dimensions, in parts. */
-static void add_each(random_state *r, const random_call *c, int kept, each_kind kind, int choice, bcel_accumulator *sums)
+static void add_each(random_state *r, const random_call *c, int kept, each_kind kind, int choice,
+                     bcel_accumulator *sums)
 {
     part parts[MOST_PARTS];
     size_t outer = product(c->shape, 0, kept);
@@ -900,7 +902,8 @@ static void test_each_blocks(void)
 static void test_columns_in_blocks(void)
 {
     enum { ROWS = 2 * BCEL_BLOCK + 77, COLUMNS = 11 };
-    float *x = malloc(sizeof *x * ROWS * COLUMNS), *y = malloc(sizeof *y * ROWS * COLUMNS), whole[COLUMNS], parts[COLUMNS];
+    float *x = malloc(sizeof *x * ROWS * COLUMNS), *y = malloc(sizeof *y * ROWS * COLUMNS);
+    float whole[COLUMNS], parts[COLUMNS];
     random_state r = { 61 };
     CHECK(x && y);
     for (size_t i = 0; i < (size_t)ROWS * COLUMNS; ++i) {
