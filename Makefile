@@ -53,7 +53,7 @@ requirements = $(PY) -c 'import sys, tomllib; \
            **tables["project"]["optional-dependencies"]}; \
   print(*lists[sys.argv[1]], sep="\n")' $(1)
 
-$(addprefix $(STAMPS)/,build cli test dev docs fuzz wheels cross): $(STAMPS)/%: pyproject.toml | $(PY)
+$(addprefix $(STAMPS)/,build cli test dev docs fuzz parallel wheels cross): $(STAMPS)/%: pyproject.toml | $(PY)
 	@mkdir -p $(STAMPS)
 	@$(call requirements,$*) > $@.txt
 	$(PIP) install -q -r $@.txt
@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  test-sanitized sanitize sanitize-quick fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
+  test-sanitized test-parallel sanitize sanitize-quick fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -138,6 +138,16 @@ sanitize-quick: ## the quick part of it, for .ci/run; `make test` has the thread
 	$(MAKE) -C tests/c -j$(JOBS) sanitize-quick
 	$(MAKE) -C tests/c -j$(JOBS) valgrind SAMPLE=500
 	$(sanitized_python) SANITIZED="$(addprefix tests/test_,errors.py fuzz.py loss.py)"
+
+PARALLEL := $(addprefix tests/test_,arrays.py documents.py errors.py functions.py gradients.py loss.py reductions.py \
+  running.py special_values.py)
+PARALLEL_THREADS ?= 8
+
+# What counts the memory of the whole process counts that of the other threads. In the other, NumPy writes a million
+# numbers: with a thread to switch to at each of them, that takes minutes.
+test-parallel: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/parallel ## run each test of functions in eight threads at once, released together; PARALLEL= names other files
+	$(PY) -m pytest --parallel-threads=$(PARALLEL_THREADS) --deselect tests/test_arrays.py::TestNoCopies \
+	  --deselect tests/test_errors.py::TestObjectsThatTakeLongToWrite::test_messages_are_short $(PARALLEL) $(PYTEST_ARGS)
 
 FUZZ_SECONDS ?= 3600
 fuzz: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/fuzz ## an hour of fuzzing; keeps what is new and writes figures into docs/reliability.md

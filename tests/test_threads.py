@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -370,12 +372,137 @@ def test_no_thread_to_be_had(monkeypatch):
     assert_same(bce.binary_cross_entropy_with_logits, x, y)
 
 
-# --- many callers, other processes, the end --------------------------------------------------
+# --- sixteen callers, no two alike -----------------------------------------------------------
+
+CALLERS = 16
+ROUNDS = 4 * CALLERS
 
 
-def test_the_default_changes_while_others_compute():
-    x, y = logits(LARGE), targets(LARGE)
-    expected = bce.value_and_grad(x, y)
+def calls():
+    """Return sixteen calls, each with settings of its own.
+
+    Each makes its outputs anew, and returns what it got or the exception that it was.
+    """
+    n = 5 * _core.BLOCK + 77
+    cube = (31, 40, 19)
+    each = iter(range(100))
+
+    def weights(shape, dtype, low=0.25):
+        return np.random.default_rng(next(each)).uniform(low, 4, shape).astype(dtype)
+
+    def operands(shape, dtype, target_dtype, layout="C"):
+        x = arrange(logits(shape, dtype, next(each)), layout)
+        return x, arrange(targets(shape, target_dtype, next(each)), layout)
+
+    def prepared(function, x, y, *, outputs=(), **options):
+        def call():
+            made = [np.empty(x.shape, dtype) for dtype in outputs]
+            out = {"out": made[0] if len(made) == 1 else tuple(made)} if made else {}
+            return function(x, y, **options, **out)
+
+        return call
+
+    def in_place(x, y, **options):
+        own = x.copy()
+        return loss(own, y, out=own, **options)
+
+    loss = bce.binary_cross_entropy_with_logits
+    every = ("input", "target", "weight", "pos_weight")
+    bad_x, bad_y = operands(cube, np.float32, np.float32)
+    bad_y[20, 3, 1], bad_y[30, 1, 1] = 1.5, -1
+    ignored_x, ignored_y = operands(cube, np.float64, np.int64, "F")
+    ignored_y[::3] = -100
+    kept = np.random.default_rng(next(each)).random(cube) < 0.8
+    narrow = bce.BCEWithLogitsLoss(weights(19, np.float16), label_smoothing=0.2, num_threads=3)
+    default = bce.BCEWithLogitsLoss(reduction="none", pos_weight=weights((), np.float64))
+    given = [
+        prepared(loss, *operands(n, np.float32, bool), num_threads=1),
+        prepared(
+            *(loss, *operands(n, np.float64, np.float32)),
+            **{"reduction": "sum", "weight": weights(n, np.float32), "num_threads": 2},
+        ),
+        prepared(
+            *(loss, *operands((n // 4, 4), np.float16, np.uint8, "reversed")),
+            **{"reduction": "weighted_mean", "weight": weights(4, np.float64)},
+            **{"pos_weight": weights(4, np.int8, 1), "num_threads": 3},
+        ),
+        prepared(
+            *(loss, *operands(n, np.float32, np.float64, "strided")),
+            **{"reduction": "none", "label_smoothing": 0.1, "num_threads": 4},
+            outputs=[np.float32],
+        ),
+        prepared(in_place, *operands(n, np.float64, bool), reduction="none", num_threads=5),
+        prepared(
+            *(loss, *operands(cube, np.float32, np.int32, "F")),
+            **{"axis": 0, "pos_weight": weights(19, np.float32), "num_threads": 4},
+        ),
+        prepared(
+            *(loss, ignored_x, ignored_y),
+            **{"axis": (0, 2), "ignore_index": -100, "where": kept, "num_threads": 2},
+        ),
+        prepared(
+            *(loss, *operands(n, np.float32, np.float32)),
+            **{"dtype": np.float64, "pos_weight": 2.5},  # as many threads as is the default
+        ),
+        prepared(
+            bce.value_and_grad,
+            *operands(n, np.float64, bool, "reversed"),
+            **{"label_smoothing": 0.3, "weight": weights(n, np.float16), "num_threads": 5},
+            outputs=[np.float64],
+        ),
+        prepared(
+            *(bce.value_and_grad, *operands(cube, np.float32, np.float64, "strided")),
+            **{"reduction": "none", "wrt": every, "weight": weights((40, 1), np.float32)},
+            **{"pos_weight": weights(cube, np.float64), "grad_output": 0.3, "num_threads": 2},
+        ),
+        prepared(
+            *(bce.value_and_grad, *operands(cube, np.float32, np.int8)),
+            **{"reduction": "weighted_mean", "wrt": ("weight", "pos_weight")},
+            **{"weight": weights(19, np.float32), "pos_weight": weights((31, 1, 1), np.float32)},
+        ),
+        prepared(
+            *(bce.grad_and_hess, *operands(n, np.float32, np.float32)),
+            **{"hess_floor": 1e-3, "num_threads": 3},
+            outputs=[np.float32, np.float32],
+        ),
+        prepared(lambda x, y: (narrow(x, y), *narrow.value_and_grad(x, y)), bad_x, bad_y > 0.5),
+        prepared(
+            lambda x, y: (bce.sigmoid(x), bce.softplus(x), default(x, y)),
+            *operands(cube, np.float16, bool),
+        ),
+        prepared(loss, bad_x, bad_y, label_smoothing=0.5, num_threads=5),
+        prepared(loss, bad_x, bad_y, where=bad_y == 7, check=False),  # the mean of nothing
+    ]
+    assert len(given) == CALLERS
+    return [lambda call=call: outcome(call) for call in given]
+
+
+def outcome(call):
+    try:
+        return call()
+    except (ValueError, RuntimeWarning) as error:
+        return type(error), str(error)
+
+
+def same_outcome(a, b):
+    return a == b if isinstance(a[0] if isinstance(a, tuple) else a, type) else same_bits(a, b)
+
+
+def together(work, number=CALLERS):
+    """Call work(i) for each i at the same time, in a thread each, and return what they return."""
+    start = threading.Barrier(number, timeout=60)
+
+    def begin(i):
+        start.wait()
+        return work(i)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(begin, range(number)))
+
+
+@contextlib.contextmanager
+def changing_default():
+    """Have another thread change the default number of threads all the while."""
     stop = threading.Event()
 
     def change():
@@ -387,11 +514,186 @@ def test_the_default_changes_while_others_compute():
     changer = threading.Thread(target=change)
     changer.start()
     try:
-        with ThreadPoolExecutor(4) as pool:
-            results = list(pool.map(lambda _: bce.value_and_grad(x, y), range(24)))
+        yield
     finally:
         stop.set()
         changer.join()
+
+
+@pytest.mark.usefixtures("_finely_cut")
+def test_each_caller_has_settings_of_its_own():
+    """Each call comes from each thread, beside any other, under NumPy's error state of its own."""
+    jobs = calls()
+    expected = [job() for job in jobs]
+    raised = {e[0] for e in expected if isinstance(e, tuple) and isinstance(e[0], type)}
+    assert raised == {ValueError, RuntimeWarning}
+    states = ("raise", "ignore", "call", "log")
+
+    def work(i):
+        wrong = []
+        with np.errstate(all=states[i % 4], call=lambda *_: wrong.append("call")):
+            before = np.geterr()
+            for step in range(ROUNDS):
+                k = (i * (1 + 2 * step) + step) % CALLERS  # all of them, in other company each time
+                if not same_outcome(expected[k], jobs[k]()):
+                    wrong.append(k)
+            if np.geterr() != before:
+                wrong.append("errstate")
+        return wrong
+
+    with changing_default():
+        assert together(work) == [[]] * CALLERS
+
+
+@pytest.mark.parametrize("reduction", ["mean", "weighted_mean", "none"])
+@pytest.mark.parametrize("extent", [(), 7], ids=["a number", "an array"])  # two short ways
+def test_callers_share_one_object(reduction, extent):
+    """Its short ways, its long one and its threads, on inputs unlike in size, dtype and layout."""
+    rng = np.random.default_rng(0)
+    loss = bce.BCEWithLogitsLoss(
+        rng.uniform(0.5, 2, extent),
+        reduction=reduction,
+        pos_weight=rng.uniform(1, 3, extent),
+        label_smoothing=0.1,
+        ignore_index=-1,
+    )
+    sizes = [7, 700, 9100, 21_000, _core.ALONE + 23]
+    layouts = ("C", "strided", "C", "F", "C", "reversed")
+    inputs = []
+    for i in range(CALLERS):
+        shape = (sizes[i % len(sizes)] // 7, 7)
+        x = arrange(logits(shape, (np.float32, np.float64, np.float16)[i % 3], i), layouts[i % 6])
+        y = arrange(targets(shape, (np.float32, np.int8, np.float64)[i // 4 % 3], i), layouts[i % 6])
+        y[0, 3] = -1
+        x.flags.writeable = y.flags.writeable = False
+        inputs.append((x, y))
+
+    def compute(i):
+        x, y = inputs[i]
+        first, *more = [loss(x, y) for _ in range(min(20, 1 + 100_000 // x.size))]
+        assert all(same_bits(first, again) for again in more)
+        return first, *loss.value_and_grad(x, y), *loss.grad_and_hess(x, y)
+
+    expected = [compute(i) for i in range(CALLERS)]
+    with changing_default():
+        for step in range(3):
+            order = np.random.default_rng(step).permutation(CALLERS)
+            results = together(lambda i, order=order: compute(order[i]))
+            for k, result in zip(order, results, strict=True):
+                assert same_bits(expected[k], result)
+
+
+@pytest.mark.usefixtures("_finely_cut")
+def test_callers_share_one_input():
+    """Read-only operands, of which each caller takes a part, or all by some other setting."""
+    x, y = logits(9 * _core.BLOCK + 77), targets(9 * _core.BLOCK + 77, np.float64)
+    x.flags.writeable = y.flags.writeable = False
+
+    def compute(i):
+        return (
+            bce.value_and_grad(x, y, label_smoothing=i / CALLERS, num_threads=1 + i % 5),
+            bce.binary_cross_entropy_with_logits(x[i:], y[i:], pos_weight=i, reduction="none"),
+        )
+
+    expected = [compute(i) for i in range(CALLERS)]
+    for _ in range(5):
+        assert all(map(same_bits, expected, together(compute)))
+
+
+# A RunningLoss promises what its documentation says: each thread may have its own; one that is not
+# changed meanwhile may be read by all; and whoever changes one keeps the others off.
+
+
+def chunks(dtype=np.float32):
+    """Return what each of the callers adds: six chunks, not all of one length."""
+    rng = np.random.default_rng(5)
+    rows = rng.integers(1, 4000, (CALLERS, 6))
+    return [
+        [(logits((n, 3), dtype, seed=n), targets((n, 3), seed=n), rng.random(3)) for n in own]
+        for own in rows
+    ]
+
+
+@pytest.mark.usefixtures("_finely_cut")
+@pytest.mark.parametrize("axis", [None, 0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+class TestRunningLoss:
+    def new(self, axis):
+        return bce.RunningLoss(axis=axis, pos_weight=[0.5, 1, 3], label_smoothing=0.1)
+
+    def alone(self, axis, given):
+        whole = self.new(axis)
+        for own in given:
+            for x, y, weight in own:
+                whole.update(x, y, weight)
+        return whole.state_dict()
+
+    def test_one_for_each_thread(self, axis, dtype):
+        given = chunks(dtype)
+        expected = self.alone(axis, given)
+
+        def update(i):
+            own = self.new(axis)
+            for x, y, weight in given[i]:
+                own.update(x, y, weight)
+                own.compute()
+            return own
+
+        with changing_default():
+            parts = together(update)
+        for order in (parts, parts[::-1]):
+            total = self.new(axis)
+            for part in order:
+                total.merge(part)
+            assert total.state_dict() == expected
+
+    def test_one_that_all_read(self, axis, dtype):
+        shared = self.new(axis)
+        for x, y, weight in chunks(dtype)[0]:
+            shared.update(x, y, weight)
+        before, mean, weight_sum = shared.state_dict(), shared.compute(), shared.weight_sum
+
+        def read(i):
+            own = self.new(axis)
+            for _ in range(10):
+                own.reset()
+                own.merge(shared)
+                assert own.state_dict() == shared.state_dict() == before
+                copied = pickle.loads(pickle.dumps(shared))
+                for one in (own, shared, copied):
+                    assert np.array_equal(one.compute(), mean)
+                    assert np.array_equal(one.weight_sum, weight_sum)
+            return i
+
+        assert together(read) == list(range(CALLERS))
+
+    def test_one_that_all_change_in_turn(self, axis, dtype):
+        given = chunks(dtype)
+        shared, lock = self.new(axis), threading.Lock()
+
+        def update(i):
+            for step, (x, y, weight) in enumerate(given[i]):
+                own = self.new(axis)
+                own.update(x, y, weight)
+                with lock:
+                    if step % 2:
+                        shared.update(x, y, weight)
+                    else:
+                        shared.merge(own)
+                    shared.compute()
+
+        together(update)
+        assert shared.state_dict() == self.alone(axis, given)
+
+
+# --- the default, other processes, the end ----------------------------------------------------
+
+
+def test_the_default_changes_while_others_compute():
+    x, y = logits(LARGE), targets(LARGE)
+    expected = bce.value_and_grad(x, y)
+    with changing_default(), ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: bce.value_and_grad(x, y), range(24)))
     assert all(same_bits(expected, result) for result in results)
 
 
