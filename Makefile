@@ -129,10 +129,14 @@ test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
 	  --deselect tests/test_fuzz.py::test_functions_of_the_c_library $(PYTEST_ARGS)
 sanitized_python = $(MAKE) test-sanitized VENV=$(VENV)/sanitize BCELOGITS_BUILD=sanitize
 
+# record NAME: runs what follows and writes its totals into docs/reliability.md.
+record = $(PY) tools/record_run.py "$(1)"
+
 sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
-	$(MAKE) -C tests/c sanitize valgrind
-	$(sanitized_python)
-	$(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
+	+$(call record,AddressSanitizer and UndefinedBehaviorSanitizer: C) $(MAKE) -C tests/c -j$(JOBS) sanitize
+	+$(call record,AddressSanitizer and UndefinedBehaviorSanitizer: Python) $(sanitized_python)
+	+$(call record,valgrind) $(MAKE) -C tests/c -j$(JOBS) valgrind
+	$(call record,ThreadSanitizer) $(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
 
 sanitize-quick: ## the quick part of it, for .ci/run; `make test` has the threads
 	$(MAKE) -C tests/c -j$(JOBS) sanitize-quick
@@ -153,10 +157,11 @@ FUZZ_SECONDS ?= 3600
 fuzz: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/fuzz ## an hour of fuzzing; keeps what is new and writes figures into docs/reliability.md
 	$(PY) tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
-soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond memory, guard pages at every length, answers to Ctrl-C (long)
-	SOAK=1 $(PY) -m pytest tests/test_sizes.py $(PYTEST_ARGS)
+soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond memory, guard pages at every length, tests in eight threads, answers to Ctrl-C (long)
+	SOAK=1 $(call record,sizes) $(PY) -m pytest tests/test_sizes.py $(PYTEST_ARGS)
+	+$(call record,eight threads at once) $(MAKE) test-parallel
+	+$(call record,guard pages at every length) $(MAKE) -C tests/c guard-pages
 	$(PY) -m benchmarks.interrupts --write
-	$(MAKE) -C tests/c guard-pages
 
 exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial
 	$(MAKE) -C tests/c exhaustive JOBS=$(JOBS)
