@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ pytest.importorskip("rich", reason="the command draws with rich (extra: cli)")
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
 from cli_files import write_endless  # noqa: E402
+
+from bcelogits.cli import main  # noqa: E402
 
 SCORE = [sys.executable, "-W", "error", "-m", "bcelogits", "score"]
 COLUMNS = ["--logit", "0", "--target", "1"]
@@ -59,3 +63,32 @@ def test_no_file_is_made_or_changed(tmp_path: Path, threads: str, option: str) -
     assert (process.returncode, output) == (130, b""), drawn
     assert b"Traceback" not in drawn
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_signals_are_python_s_to_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Whatever it makes of them: nothing is read wrongly, or not at all, because of one."""
+    path = tmp_path / name
+    text = b"0,1\n" + b"0.5,1\n-2,0\n" * 500_000
+    path.write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)
+    heard: list[int] = []
+    done = threading.Event()
+
+    def send() -> None:
+        while not done.wait(0.001):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        status = main(["score", str(path), *COLUMNS])
+    finally:
+        done.set()
+        sender.join()
+        signal.signal(signal.SIGINT, before)
+    captured = capsys.readouterr()
+    assert (status, captured.err) == (0, "")
+    assert heard

@@ -419,50 +419,71 @@ def calls():
         prepared(loss, *operands(n, np.float32, bool), num_threads=1),
         prepared(
             *(loss, *operands(n, np.float64, np.float32)),
-            **{"reduction": "sum", "weight": weights(n, np.float32), "num_threads": 2},
+            reduction="sum",
+            weight=weights(n, np.float32),
+            num_threads=2,
         ),
         prepared(
             *(loss, *operands((n // 4, 4), np.float16, np.uint8, "reversed")),
-            **{"reduction": "weighted_mean", "weight": weights(4, np.float64)},
-            **{"pos_weight": weights(4, np.int8, 1), "num_threads": 3},
+            reduction="weighted_mean",
+            weight=weights(4, np.float64),
+            pos_weight=weights(4, np.int8, 1),
+            num_threads=3,
         ),
         prepared(
             *(loss, *operands(n, np.float32, np.float64, "strided")),
-            **{"reduction": "none", "label_smoothing": 0.1, "num_threads": 4},
+            reduction="none",
+            label_smoothing=0.1,
+            num_threads=4,
             outputs=[np.float32],
         ),
         prepared(in_place, *operands(n, np.float64, bool), reduction="none", num_threads=5),
         prepared(
             *(loss, *operands(cube, np.float32, np.int32, "F")),
-            **{"axis": 0, "pos_weight": weights(19, np.float32), "num_threads": 4},
+            axis=0,
+            pos_weight=weights(19, np.float32),
+            num_threads=4,
         ),
         prepared(
             *(loss, ignored_x, ignored_y),
-            **{"axis": (0, 2), "ignore_index": -100, "where": kept, "num_threads": 2},
+            axis=(0, 2),
+            ignore_index=-100,
+            where=kept,
+            num_threads=2,
         ),
         prepared(
             *(loss, *operands(n, np.float32, np.float32)),
-            **{"dtype": np.float64, "pos_weight": 2.5},  # as many threads as is the default
+            dtype=np.float64,
+            pos_weight=2.5,  # as many threads as is the default
         ),
         prepared(
             bce.value_and_grad,
             *operands(n, np.float64, bool, "reversed"),
-            **{"label_smoothing": 0.3, "weight": weights(n, np.float16), "num_threads": 5},
+            label_smoothing=0.3,
+            weight=weights(n, np.float16),
+            num_threads=5,
             outputs=[np.float64],
         ),
         prepared(
             *(bce.value_and_grad, *operands(cube, np.float32, np.float64, "strided")),
-            **{"reduction": "none", "wrt": every, "weight": weights((40, 1), np.float32)},
-            **{"pos_weight": weights(cube, np.float64), "grad_output": 0.3, "num_threads": 2},
+            reduction="none",
+            wrt=every,
+            weight=weights((40, 1), np.float32),
+            pos_weight=weights(cube, np.float64),
+            grad_output=0.3,
+            num_threads=2,
         ),
         prepared(
             *(bce.value_and_grad, *operands(cube, np.float32, np.int8)),
-            **{"reduction": "weighted_mean", "wrt": ("weight", "pos_weight")},
-            **{"weight": weights(19, np.float32), "pos_weight": weights((31, 1, 1), np.float32)},
+            reduction="weighted_mean",
+            wrt=("weight", "pos_weight"),
+            weight=weights(19, np.float32),
+            pos_weight=weights((31, 1, 1), np.float32),
         ),
         prepared(
             *(bce.grad_and_hess, *operands(n, np.float32, np.float32)),
-            **{"hess_floor": 1e-3, "num_threads": 3},
+            hess_floor=1e-3,
+            num_threads=3,
             outputs=[np.float32, np.float32],
         ),
         prepared(lambda x, y: (narrow(x, y), *narrow.value_and_grad(x, y)), bad_x, bad_y > 0.5),
@@ -563,7 +584,8 @@ def test_callers_share_one_object(reduction, extent):
     for i in range(CALLERS):
         shape = (sizes[i % len(sizes)] // 7, 7)
         x = arrange(logits(shape, (np.float32, np.float64, np.float16)[i % 3], i), layouts[i % 6])
-        y = arrange(targets(shape, (np.float32, np.int8, np.float64)[i // 4 % 3], i), layouts[i % 6])
+        y_dtype = (np.float32, np.int8, np.float64)[i // 4 % 3]
+        y = arrange(targets(shape, y_dtype, i), layouts[i % 6])
         y[0, 3] = -1
         x.flags.writeable = y.flags.writeable = False
         inputs.append((x, y))

@@ -16,8 +16,8 @@ A wheel is held to these, and every violation is printed:
   executable, functions with arrays have canaries;
 - no instruction is later than the baseline outside the instruction-set units (`baseline.py`).
 
-The last three are for Linux: of other systems' wheels they are reported as not checked. Of an sdist,
-the files are compared with what git holds. The metadata of both are checked by twine.
+The last three are for Linux: of other systems' wheels they are reported as not checked. Of an
+sdist, the files are compared with what git holds. The metadata of both are checked by twine.
 """
 
 from __future__ import annotations

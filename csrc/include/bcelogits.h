@@ -329,7 +329,8 @@ BCEL_API bcel_status bcel_accumulate_each_blocks(bcel_accumulator *accumulators,
  * BCEL_SUM takes NULL. grad_output is not read. One of
  *   - blocks of a gradient with a value for each element: not for BCEL_GRAD_WEIGHT of BCEL_WEIGHTED_MEAN;
  *   - a part of the values, each of them whole: a call with fewer indices of the dimensions that are kept;
- *   - the sums of values too long for that, by bcel_sum_grad_blocks, then each value of its merged accumulator. */
+ *   - the sums of values too long for that, by bcel_sum_grad_blocks, to which no grad_output is given; then each value
+ *     of its merged accumulator. */
 BCEL_API bcel_status bcel_reduce_grad_blocks(bcel_function function, bcel_reduction reduction, double scale,
                                              const bcel_accumulator *counted, const bcel_call *call,
                                              const bcel_output *output, size_t first_block, size_t last_block);

@@ -13,6 +13,9 @@ from bcelogits.cli.readers.chunk import Chunk, Wanted, check_columns, describe, 
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
+# Python answers Ctrl-C between two blocks, in the same way for all formats.
+pa.enable_signal_handlers(False)
+
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file begins with
 
 # A row has to fit; large enough for rows with an embedding or a long text in them.
@@ -34,9 +37,7 @@ def read_csv(path: str, wanted: Wanted) -> Iterator[Chunk]:
     --------
     bcelogits.cli.readers.read : parameters, results and errors.
     """
-    reader, file = _open(path, None, None)
-    with file, reader:
-        header = reader.schema
+    header = _header(path)
     with reading(f"{path}: header"):
         names = header.names
     check_columns(path, wanted, names)
@@ -67,31 +68,53 @@ def _batches(
         yield batch
 
 
+def _header(path: str) -> pa.Schema:
+    """Return the columns, and the types that the first block suggests.
+
+    The block is read here, not by Arrow in the background: a read on its way when the file is
+    closed may fall to the next that is opened.
+    """
+    try:
+        with pa.input_stream(path, compression=_codec(path)) as stream:
+            start = stream.read(3 * _BLOCK_BYTES)  # a row too long for one ends in none of these
+        if start.startswith(_UTF_16):
+            raise CommandError(f"{path}: is encoded in UTF-16, not in UTF-8")
+        with _reader(path, pa.BufferReader(start), {}) as reader:
+            return reader.schema
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _explain(path, error, None) from None
+
+
 def _open(
-    path: str, types: dict[str, pa.DataType] | None, names: list[str] | None
+    path: str, types: dict[str, pa.DataType], names: list[str]
 ) -> tuple[pyarrow.csv.CSVStreamingReader, pa.NativeFile]:
     """Open the file; the second result is the file itself, whose position tells the progress."""
-    stem, suffix = os.path.splitext(path.lower())
-    tabs = os.path.splitext(stem)[1] == ".tsv" if suffix in _CODECS else suffix == ".tsv"
+    codec = _codec(path)
     try:
-        with pa.input_stream(path, compression=_CODECS.get(suffix)) as start:
-            if start.read(2) in _UTF_16:
-                raise CommandError(f"{path}: is encoded in UTF-16, not in UTF-8")
         file = pa.OSFile(path)
-        stream = pa.CompressedInputStream(file, _CODECS[suffix]) if suffix in _CODECS else file
-        reader = pyarrow.csv.open_csv(
-            stream,
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter="\t" if tabs else ",", newlines_in_values=True
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=list(types or ())
-            ),
-        )
+        stream = pa.CompressedInputStream(file, codec) if codec else file
+        return _reader(path, stream, types), file
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _explain(path, error, names) from None
-    return reader, file
+
+
+def _codec(path: str) -> str | None:
+    return _CODECS.get(os.path.splitext(path.lower())[1])
+
+
+def _reader(
+    path: str, stream: pa.NativeFile, types: dict[str, pa.DataType]
+) -> pyarrow.csv.CSVStreamingReader:
+    stem, suffix = os.path.splitext(path.lower())
+    tabs = os.path.splitext(stem)[1] == ".tsv" if suffix in _CODECS else suffix == ".tsv"
+    return pyarrow.csv.open_csv(
+        stream,
+        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter="\t" if tabs else ",", newlines_in_values=True
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types)),
+    )
 
 
 def _explain(path: str, error: Exception, names: list[str] | None) -> CommandError:
