@@ -79,9 +79,7 @@ def test_of_the_twin(dtype):
         if name in ("input", "target"):
             # Two terms, each multiplied by the weight: infinite ones of opposite sign give NaN.
             fits &= np.isfinite(w) & np.isfinite(p)
-        ulp.assert_agrees(
-            actual[fits], expected.value[fits], expected.magnitude[fits], ulp=7
-        )
+        ulp.assert_agrees(actual[fits], expected.value[fits], expected.magnitude[fits], ulp=7)
 
 
 @dtypes
@@ -153,9 +151,7 @@ def test_ignore_index_hides_all(dtype, ignored):
         value, grads = bce.value_and_grad(
             longer[0], longer[1], longer[2], pos_weight=longer[3], ignore_index=ignored, **options
         )
-        plain_value, plain_grads = bce.value_and_grad(
-            *ordinary, ones, pos_weight=ones, **options
-        )
+        plain_value, plain_grads = bce.value_and_grad(*ordinary, ones, pos_weight=ones, **options)
         for grad, plain in zip(grads, plain_grads, strict=True):
             assert same(grad[counted], plain).all()
             assert not grad[: len(x)].any()

@@ -3,8 +3,8 @@
     python tools/record_run.py NAME COMMAND...
 
 The output is passed on. If the command succeeds, the row of that name in the page's table of long
-runs becomes the totals that the command ended with, of pytest or of the C tests, and the minutes it
-took; if it fails, the page stays as it is and the exit status is the command's.
+runs becomes the totals that the command ended with, of pytest or of the C tests; if it fails, the
+page stays as it is and the exit status is the command's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- runs: written by tools/record_run.py -->", "<!-- end of runs -->"
 TOTALS = re.compile(r"(\d+ (?:passed|failed|skipped|deselected)(?:, )?)+")
-HEAD = "| run | result | minutes |\n| --- | --- | ---: |\n"
+HEAD = "| run | result |\n| --- | --- |\n"
 
 
 def totals(lines: list[str]) -> str:
@@ -30,21 +29,20 @@ def totals(lines: list[str]) -> str:
     raise SystemExit("the command ended without totals")
 
 
-def write_row(text: str, name: str, result: str, minutes: float) -> str:
+def write_row(text: str, name: str, result: str) -> str:
     """Return the page with a row changed or added; rows keep their order."""
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
     rows = dict(re.findall(r"^\| (.+?) \| (.+ \|)$", table, re.M))
     for title in ("run", "---"):
         rows.pop(title, None)
-    rows[name] = f"{result} | {minutes:.0f} |"
+    rows[name] = f"{result} |"
     lines = "".join(f"| {key} | {row}\n" for key, row in rows.items())
     return f"{before}{BEGIN}\n{HEAD}{lines}{END}{after}"
 
 
 def main() -> int:
     name, *command = sys.argv[1:]
-    start = time.monotonic()
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
         assert process.stdout is not None
@@ -52,8 +50,7 @@ def main() -> int:
             print(line, end="", flush=True)
             lines = [*lines[-200:], line]
     if process.returncode == 0:
-        minutes = (time.monotonic() - start) / 60
-        PAGE.write_text(write_row(PAGE.read_text("utf-8"), name, totals(lines), minutes), "utf-8")
+        PAGE.write_text(write_row(PAGE.read_text("utf-8"), name, totals(lines)), "utf-8")
     return process.returncode
 
 

@@ -300,9 +300,7 @@ def _sums(call: Call, reduction: int, threads: int) -> Accumulator:
     return _sum_up(call, call.size, threads, add)
 
 
-def accumulate(
-    call: Call, threads: int, sums: Accumulator, kept: int, order: Order = None
-) -> None:
+def accumulate(call: Call, threads: int, sums: Accumulator, kept: int, order: Order = None) -> None:
     """Add everything to `sums`, or to each of its parts what has its index of the kept axes.
 
     On an error some may have been added.
