@@ -306,7 +306,7 @@ BCEL_API bcel_status bcel_reduce_blocks(bcel_accumulator *accumulator, bcel_redu
 
 /* bcel_value_and_grad, in two passes over the blocks. The first counts what the gradient is divided by: it reads
  * what tells which elements count, and for BCEL_WEIGHTED_MEAN weights; often it reads nothing. It does not write to
- * grad, which is to be that of the second pass, or NULL where there is none. The second takes the merged counts of all
+ * grad, which is to be that of the second pass, or NULL if that has none. The second takes the merged counts of all
  * blocks, and its own accumulator is that of the value, as in bcel_reduce_blocks. BCEL_SUM needs no first pass and takes
  * NULL for counted. */
 BCEL_API bcel_status bcel_count_blocks(bcel_accumulator *counted, bcel_reduction reduction, const bcel_call *call,
