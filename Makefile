@@ -160,7 +160,9 @@ fuzz: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/fuzz ## an hour of fuz
 soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond memory, guard pages at every length, tests in eight threads, answers to Ctrl-C (long)
 	SOAK=1 $(call record,sizes) $(PY) -m pytest tests/test_sizes.py $(PYTEST_ARGS)
 	+$(call record,eight threads at once) $(MAKE) test-parallel
-	+$(call record,guard pages at every length) $(MAKE) -C tests/c guard-pages
+	+@set -e; for isa in $(isas); do \
+	  $(call record,guard pages at every length: $$isa) $(MAKE) -C tests/c guard-pages ISAS=$$isa; \
+	done
 	$(PY) -m benchmarks.interrupts --write
 
 exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial
