@@ -34,7 +34,7 @@ C_COMPILERS := $(sort $(CC) $(notdir $(shell command -v clang)))
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 	@echo
-	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, sanitize or"
+	@echo "PYTHON=python3.13 chooses the interpreter of a new $(VENV); BCELOGITS_BUILD=debug, sanitize, tsan or"
 	@echo "werror the build; PEERS=1 adds the libraries it works with to the tests; PYTEST_ARGS goes to pytest."
 	@echo "test runs the C suite and the emulated ones, and Python on the best instruction set; .ci/run adds test-numbers"
 	@echo "for the others, at about a minute each. test-isa takes several for each: the whole suite."
@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  test-sanitized test-parallel sanitize sanitize-quick fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
+  test-sanitized test-races test-parallel sanitize sanitize-quick fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -129,6 +129,12 @@ test-sanitized: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
 	  --deselect tests/test_fuzz.py::test_functions_of_the_c_library $(PYTEST_ARGS)
 sanitized_python = $(MAKE) test-sanitized VENV=$(VENV)/sanitize BCELOGITS_BUILD=sanitize
 
+# ThreadSanitizer sees what the GIL orders, and calls that let go of it at the same time. In a Python without one it
+# sees none of the locks, and calls every object that two threads use a race.
+RACES := tests/test_free_threading.py tests/test_threads.py -k "caller or RunningLoss or changes or object or pool or first_call"
+test-races: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
+	LD_PRELOAD="$(shell $(CC) -print-file-name=libtsan.so)" $(PY) -m pytest --capture=sys $(RACES) $(PYTEST_ARGS)
+
 # record NAME: runs what follows and writes its totals into docs/reliability.md.
 record = $(PY) tools/record_run.py "$(1)"
 
@@ -136,7 +142,8 @@ sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of 
 	+$(call record,AddressSanitizer and UndefinedBehaviorSanitizer: C) $(MAKE) -C tests/c -j$(JOBS) sanitize
 	+$(call record,AddressSanitizer and UndefinedBehaviorSanitizer: Python) $(sanitized_python)
 	+$(call record,valgrind) $(MAKE) -C tests/c -j$(JOBS) valgrind
-	$(call record,ThreadSanitizer) $(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
+	$(call record,ThreadSanitizer: C) $(PY) -m pytest tests/test_embed.py -k race $(PYTEST_ARGS)
+	+$(call record,ThreadSanitizer: Python) $(MAKE) test-races VENV=$(VENV)/tsan BCELOGITS_BUILD=tsan
 
 sanitize-quick: ## the quick part of it, for .ci/run; `make test` has the threads
 	$(MAKE) -C tests/c -j$(JOBS) sanitize-quick

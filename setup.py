@@ -1,7 +1,7 @@
 """Build the extension module. Everything that can be said without code is in pyproject.toml.
 
-BCELOGITS_BUILD chooses the flavour: release (the default), debug, sanitize or werror. Each has
-its own folder under build/.
+BCELOGITS_BUILD chooses the flavour: release (the default), debug, sanitize, tsan or werror. Each
+has its own folder under build/.
 """
 
 import gzip
@@ -26,6 +26,7 @@ FLAVOURS = {
     "debug": ["-O0", "-g3", "-UNDEBUG"],
     "sanitize": ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
                  "-fno-sanitize-recover=undefined"],
+    "tsan": ["-O1", "-g1", "-fsanitize=thread"],
     "werror": ["-O3", "-g0", "-Wall", "-Wextra", "-Werror"],
 }
 # The caller's CFLAGS come first on the command line: undo what would change a result.
