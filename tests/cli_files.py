@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,3 +152,57 @@ def write_endless(path: Path) -> None:
             file.truncate(file.tell() + (1 << 34))
         except OSError as error:
             pytest.skip(f"the file system has no sparse files: {error}")
+
+
+def terminal_environment() -> dict[str, str]:
+    return os.environ | {"TERM": "xterm", "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
+
+
+def read_terminal(descriptor: int) -> str:
+    """Return all that was written to the other end, until that is closed."""
+    parts = []
+    while True:
+        try:
+            part = os.read(descriptor, 1 << 16)
+        except OSError:  # how Linux tells the end
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts).decode()
+
+
+def run_and_tell_peak(reader: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Score in a process whose last line is by how many MiB its memory grew, at its peak.
+
+    That is not what getrusage tells: its peak begins with that of the process that forked this one.
+    """
+    code = (
+        f"import pathlib, re, sys, pyarrow.{reader}, bcelogits.cli.scoring\n"
+        "from bcelogits.cli import main\n"
+        "def peak():\n"
+        "    status = pathlib.Path('/proc/self/status').read_text()\n"
+        "    return int(re.search(r'VmHWM:\\s*(\\d+) kB', status)[1])\n"
+        "before = peak()\n"
+        "status = main(['score', *sys.argv[1:]])\n"
+        "print((peak() - before) >> 10)\n"
+        "sys.exit(status)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def run_with_small_files(
+    *arguments: str | Path, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Score in a process whose files have at most 1,000 bytes: what needs no disk that is full."""
+    code = (
+        "import resource, sys\n"
+        "from bcelogits.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "sys.exit(main(['score', *sys.argv[1:]]))"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, check=False, **options)

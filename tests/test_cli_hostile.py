@@ -18,7 +18,14 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
 
-from cli_files import LOGIT, TARGET, flights, write_csv
+from cli_files import (
+    LOGIT,
+    TARGET,
+    flights,
+    run_and_tell_peak,
+    run_with_small_files,
+    write_csv,
+)
 
 from bcelogits.cli import main, scoring
 from bcelogits.cli.inputs import _matches
@@ -60,23 +67,7 @@ def test_a_line_of_a_gigabyte(tmp_path: Path, start: bytes, problem: str, compre
         else:
             file.write(start)
             file.truncate(1 << 30)
-    code = (
-        "import pathlib, re, sys, pyarrow.csv, bcelogits.cli.scoring\n"
-        "from bcelogits.cli import main\n"
-        "def peak():\n"
-        "    status = pathlib.Path('/proc/self/status').read_text()\n"
-        "    return int(re.search(r'VmHWM:\\s*(\\d+) kB', status)[1])\n"
-        "before = peak()\n"
-        "status = main(sys.argv[1:])\n"
-        "print((peak() - before) >> 10)\n"
-        "sys.exit(status)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "score", path, *LOGIT, *TARGET],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_and_tell_peak("csv", path, *LOGIT, *TARGET)
     assert done.returncode == 2
     assert done.stderr.startswith(f"bcelogits: {path}: {problem}")
     assert done.stderr.count("\n") == 1
@@ -266,22 +257,10 @@ def test_no_room_for_what_is_written(path: Path, option: str, older: bytes | Non
     target = path.with_name("a.png")
     if older is not None and option == "--plot":
         target.write_bytes(older)
-    caches = path.with_name("caches")
-    code = (
-        "import resource, sys\n"
-        "from bcelogits.cli import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "sys.exit(main(sys.argv[1:]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "score", path, *LOGIT, *TARGET, option, target],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"MPLCONFIGDIR": str(caches)},
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"bcelogits: cannot write {target}: File too large\n"
+    caches = os.environ | {"MPLCONFIGDIR": str(path.with_name("caches"))}
+    done = run_with_small_files(path, *LOGIT, *TARGET, option, target, env=caches)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == f"bcelogits: cannot write {target}: File too large\n".encode()
     if option == "--plot" and older is not None:
         assert target.read_bytes() == older
     else:
@@ -291,19 +270,9 @@ def test_no_room_for_what_is_written(path: Path, option: str, older: bytes | Non
 
 @linux
 def test_no_room_for_standard_input(tmp_path: Path) -> None:
-    code = (
-        "import resource, sys\n"
-        "from bcelogits.cli import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "sys.exit(main(sys.argv[1:]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "score", "-", *LOGIT, *TARGET],
-        input=b"logit,late\n" + b"1,1\n" * 1_000_000,
-        capture_output=True,
-        check=False,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-    )
+    rows = b"logit,late\n" + b"1,1\n" * 1_000_000
+    folder = os.environ | {"TMPDIR": str(tmp_path)}
+    done = run_with_small_files("-", *LOGIT, *TARGET, input=rows, env=folder)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == b"bcelogits: cannot keep standard input: File too large\n"
     assert not [*tmp_path.iterdir()]

@@ -16,7 +16,7 @@ pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (ext
 pytest.importorskip("rich", reason="the command draws with rich (extra: cli)")
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
-from cli_files import write_endless  # noqa: E402
+from cli_files import read_terminal, terminal_environment, write_endless  # noqa: E402
 
 from bcelogits.cli import main  # noqa: E402
 
@@ -45,23 +45,15 @@ def test_no_file_is_made_or_changed(tmp_path: Path, threads: str, option: str) -
         [*SCORE, *paths, *COLUMNS, "--threads", threads, option, state],
         stdout=subprocess.PIPE,
         stderr=theirs,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+        env=terminal_environment(),
     )
     os.close(theirs)
-    drawn = os.read(ours, 1 << 16)  # the bar: it is running
+    drawn = os.read(ours, 1)  # the bar: it is running
     process.send_signal(signal.SIGINT)
-    while True:
-        try:
-            part = os.read(ours, 1 << 16)
-        except OSError:  # how Linux tells the end
-            break
-        if not part:
-            break
-        drawn += part
-    os.close(ours)
+    text = drawn.decode() + read_terminal(ours)
     output, _ = process.communicate()
-    assert (process.returncode, output) == (130, b""), drawn
-    assert b"Traceback" not in drawn
+    assert (process.returncode, output) == (130, b""), text
+    assert "Traceback" not in text
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 

@@ -16,7 +16,16 @@ pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (ext
 pytest.importorskip("rich", reason="the command draws with rich (extra: cli)")
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 
-from cli_files import LOGIT, TARGET, flights, write_csv, write_endless  # noqa: E402
+from cli_files import (  # noqa: E402
+    LOGIT,
+    TARGET,
+    flights,
+    read_terminal,
+    run_and_tell_peak,
+    terminal_environment,
+    write_csv,
+    write_endless,
+)
 
 SCORE = [sys.executable, "-W", "error", "-m", "bcelogits", "score"]
 
@@ -26,25 +35,6 @@ def csv_path(tmp_path: Path) -> Path:
     path = tmp_path / "flights.csv"
     write_csv(path, flights())
     return path
-
-
-def terminal_environment() -> dict[str, str]:
-    return os.environ | {"TERM": "xterm", "COLUMNS": "120", "PYTHONIOENCODING": "utf-8"}
-
-
-def read_terminal(descriptor: int) -> str:
-    """Return all that was written to the other end, until that is closed."""
-    parts = []
-    while True:
-        try:
-            part = os.read(descriptor, 1 << 16)
-        except OSError:  # how Linux tells the end
-            break
-        if not part:
-            break
-        parts.append(part)
-    os.close(descriptor)
-    return b"".join(parts).decode()
 
 
 def test_standard_error_without_a_terminal_stays_empty(csv_path: Path) -> None:
@@ -201,21 +191,7 @@ def test_memory_is_bounded_by_the_chunk(tmp_path: Path, name: str) -> None:
         np.savez(path, **columns)
     else:  # one column chunk of all rows, which does not compress
         parquet.write_table(table(columns), path, row_group_size=rows, use_dictionary=False)
-    # not getrusage: its peak begins with that of the process that forked this one
-    code = (
-        "import pathlib, re, sys, pyarrow.parquet, bcelogits.cli.scoring\n"
-        "from bcelogits.cli import main\n"
-        "def peak():\n"
-        "    status = pathlib.Path('/proc/self/status').read_text()\n"
-        "    return int(re.search(r'VmHWM:\\s*(\\d+) kB', status)[1]) / 1024\n"
-        "before = peak()\n"
-        "assert main(sys.argv[1:]) == 0\n"
-        "print(peak() - before)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "score", path, *LOGIT, *TARGET],
-        capture_output=True,
-        check=True,
-    )
-    mebibytes = float(done.stdout.splitlines()[-1])
+    done = run_and_tell_peak("parquet", path, *LOGIT, *TARGET)
+    assert done.returncode == 0
+    mebibytes = int(done.stdout.splitlines()[-1])
     assert 0 < mebibytes < 80  # the logits alone are 122 MiB
