@@ -58,10 +58,10 @@ def test_no_file_is_made_or_changed(tmp_path: Path, threads: str, option: str) -
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
-def test_signals_are_python_s_to_answer(
+def test_signals_change_nothing_that_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """Whatever it makes of them: nothing is read wrongly, or not at all, because of one."""
+    """If the process goes on after them, the file is read to its end."""
     path = tmp_path / name
     text = b"0,1\n" + b"0.5,1\n-2,0\n" * 500_000
     path.write_bytes(gzip.compress(text, 1) if name.endswith("gz") else text)

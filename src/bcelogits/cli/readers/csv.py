@@ -13,9 +13,6 @@ from bcelogits.cli.readers.chunk import Chunk, Wanted, check_columns, describe, 
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
-# Python answers Ctrl-C between two blocks, in the same way for all formats.
-pa.enable_signal_handlers(False)
-
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what such a file begins with
 
 # A row has to fit; large enough for rows with an embedding or a long text in them.
