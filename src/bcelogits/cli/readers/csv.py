@@ -68,8 +68,8 @@ def _batches(
 def _header(path: str) -> pa.Schema:
     """Return the columns, and the types that the first block suggests.
 
-    The block is read here, not by Arrow in the background: a read on its way when the file is
-    closed may fall to the next that is opened.
+    It is read here, and not by Arrow, whose thread may still be reading ahead when the file is
+    closed and opened again.
     """
     try:
         with pa.input_stream(path, compression=_codec(path)) as stream:
