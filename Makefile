@@ -136,7 +136,7 @@ test-races: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test
 	LD_PRELOAD="$(shell $(CC) -print-file-name=libtsan.so)" $(PY) -m pytest --capture=sys $(RACES) $(PYTEST_ARGS)
 
 # record NAME: runs what follows and writes its totals into docs/reliability.md.
-record = $(PY) tools/record_run.py "$(1)"
+record = $(PY) -m tools.record_run "$(1)"
 
 sanitize: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test ## the C tests and those of numbers in Python under AddressSanitizer and UndefinedBehaviorSanitizer; ThreadSanitizer; a sample under valgrind
 	+$(call record,AddressSanitizer and UndefinedBehaviorSanitizer: C) $(MAKE) -C tests/c -j$(JOBS) sanitize

@@ -20,18 +20,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import bcelogits as bce
-
-from .machine import processor
-
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
-BEGIN = "<!-- interrupts: written by benchmarks/interrupts.py -->"
-END = "<!-- end of interrupts -->"
+from tools.page import Part
+from tools.processor import processor
 
 ENDLESS = 2**40
 REAL = 2**26  # elements: 256 MB of float32
@@ -179,14 +174,6 @@ def table(found: dict[str, dict[str, list[float]]], times: int) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the table into the page."""
-    page = PAGE.read_text("utf-8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--times", type=int, default=9)
@@ -201,7 +188,7 @@ def main() -> None:
     text = table(found, options.times)
     print(text)
     if options.write:
-        write(text)
+        Part("docs/reliability.md", "interrupts").write(text)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bcelogits as bce
+from tools.processor import processor
 
 from .peers import PACKAGES, installed_version
 
@@ -39,14 +40,6 @@ def describe() -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "load_before": load(),
     }
-
-
-def processor() -> str:
-    """Return the processor's name for itself."""
-    for line in _lines("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def slug() -> str:

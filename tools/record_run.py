@@ -1,6 +1,6 @@
 """Run a long check and write what it saw into docs/reliability.md.
 
-    python tools/record_run.py NAME COMMAND...
+    python -m tools.record_run NAME COMMAND...
 
 The output is passed on. If the command succeeds, the row of that name in the page's table of long
 runs becomes the totals that the command ended with, of pytest or of the C tests; if it fails, the
@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
-BEGIN, END = "<!-- runs: written by tools/record_run.py -->", "<!-- end of runs -->"
+from tools.page import Part
+
+TABLE = Part("docs/reliability.md", "runs")
 TOTALS = re.compile(r"(\d+ (?:passed|failed|skipped|deselected)(?:, )?)+")
 HEAD = "| run | result |\n| --- | --- |\n"
 
@@ -29,16 +29,14 @@ def totals(lines: list[str]) -> str:
     raise SystemExit("the command ended without totals")
 
 
-def write_row(text: str, name: str, result: str) -> str:
-    """Return the page with a row changed or added; rows keep their order."""
-    before, rest = text.split(BEGIN)
-    table, after = rest.split(END)
-    rows = dict(re.findall(r"^\| (.+?) \| (.+ \|)$", table, re.M))
+def write_row(name: str, result: str) -> None:
+    """Change or add a row of the page; rows keep their order."""
+    rows = dict(re.findall(r"^\| (.+?) \| (.+ \|)$", TABLE.read(), re.M))
     for title in ("run", "---"):
         rows.pop(title, None)
     rows[name] = f"{result} |"
     lines = "".join(f"| {key} | {row}\n" for key, row in rows.items())
-    return f"{before}{BEGIN}\n{HEAD}{lines}{END}{after}"
+    TABLE.write(HEAD + lines)
 
 
 def main() -> int:
@@ -50,7 +48,7 @@ def main() -> int:
             print(line, end="", flush=True)
             lines = [*lines[-200:], line]
     if process.returncode == 0:
-        PAGE.write_text(write_row(PAGE.read_text("utf-8"), name, totals(lines)), "utf-8")
+        write_row(name, totals(lines))
     return process.returncode
 
 

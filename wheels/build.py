@@ -33,10 +33,12 @@ from pathlib import Path
 import check_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.page import Part  # noqa: E402
+
 DIST = ROOT / "dist"
 WORK = ROOT / "build" / "wheels"
-README = ROOT / "wheels" / "README.md"
-BEGIN, END = "<!-- table: make wheels -->\n", "<!-- end of table -->\n"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 CPYTHON = f"cp{sys.version_info.major}{sys.version_info.minor}"
 SUITES = {"3.11": "bookworm", "3.13": "trixie"}  # of Debian, by the Python it has
@@ -409,12 +411,6 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join([*head, *map(str, rows)]) + "\n"
 
 
-def write_table(text: str) -> None:
-    before, _, rest = README.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    README.write_text(f"{before}{BEGIN}{text}{END}{after}", "utf-8")
-
-
 def sources() -> str:
     """Return a hash of what wheels and libraries are made of, and of how, which is this file."""
     files = [ROOT / "pyproject.toml", ROOT / "setup.py", Path(__file__).resolve()]
@@ -538,7 +534,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.tests:
         print(seen.table())
         if seen.all():
-            write_table(seen.table())
+            Part("wheels/README.md", "table").write(seen.table())
     for failure in failed:
         print(f"FAIL {failure}", file=sys.stderr)
     return bool(failed)
