@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
@@ -228,6 +229,23 @@ def test_a_file_that_changes_while_it_is_read(
     assert line == f"{path}: was changed while it was read"
     assert not state.exists()
     assert not leftovers(path.parent)
+
+
+def test_an_array_that_is_cut_short_while_it_is_read(
+    tmp_path: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks at a map of it beyond its end is sent a signal, which ends the process."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((300_000, 2), np.float32))
+    add = scoring._add_chunk
+
+    def add_and_cut(*arguments: Any) -> None:
+        add(*arguments)
+        os.truncate(path, 4096)
+
+    monkeypatch.setattr(scoring, "_add_chunk", add_and_cut)
+    line = fails(path, "--logit", "0", "--target", "1")
+    assert line == f"{path}: was changed while it was read"
 
 
 def test_a_file_that_goes_away_while_it_is_read(

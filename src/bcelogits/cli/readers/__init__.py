@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from bcelogits.cli.errors import CommandError
 from bcelogits.cli.formats import format_of
-from bcelogits.cli.readers.chunk import Chunk, Wanted, describe
+from bcelogits.cli.readers.chunk import Chunk, Wanted, changed, describe
 
 __all__ = ["Chunk", "Wanted", "check_file", "check_unchanged", "read", "split"]
 
@@ -48,7 +48,7 @@ def check_unchanged(path: str, before: os.stat_result) -> None:
     except OSError as error:
         raise CommandError(f"{path}: {describe(error)}") from None
     if any(getattr(now, what) != getattr(before, what) for what in _WHAT_CHANGES):
-        raise CommandError(f"{path}: was changed while it was read")
+        raise changed(path)
 
 
 _WHAT_CHANGES = ("st_dev", "st_ino", "st_size", "st_mtime_ns")

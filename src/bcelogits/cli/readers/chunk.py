@@ -114,6 +114,11 @@ def missing_column(path: str, name: str, available: Sequence[object]) -> Command
     return CommandError(f"{path}: no column {name!r}; it has {names or 'none'}")
 
 
+def changed(path: str) -> CommandError:
+    """Return the error for a file that was written to, or became another."""
+    return CommandError(f"{path}: was changed while it was read")
+
+
 @contextlib.contextmanager
 def reading(path: str) -> Iterator[None]:
     """Turn what a reading library raises into one line that names the file.
