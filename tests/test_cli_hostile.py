@@ -231,12 +231,22 @@ def test_a_file_that_changes_while_it_is_read(
     assert not leftovers(path.parent)
 
 
-def test_an_array_that_is_cut_short_while_it_is_read(
-    tmp_path: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["a.npy", "file.arrow", "stream.arrows"])
+def test_a_mapped_file_that_is_cut_short_while_it_is_read(
+    tmp_path: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Who looks at a map of it beyond its end is sent a signal, which ends the process."""
-    path = tmp_path / "a.npy"
-    np.save(path, np.ones((300_000, 2), np.float32))
+    import pyarrow as pa
+
+    path = tmp_path / name
+    ones = np.ones((300_000, 2), np.float32)
+    table = pa.table({"0": ones[:, 0], "1": ones[:, 1]})
+    if name == "a.npy":
+        np.save(path, ones)
+    else:
+        new = pa.ipc.new_file if name == "file.arrow" else pa.ipc.new_stream
+        with new(path, table.schema) as writer:
+            writer.write_table(table)
     add = scoring._add_chunk
 
     def add_and_cut(*arguments: Any) -> None:

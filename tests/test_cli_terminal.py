@@ -195,3 +195,23 @@ def test_memory_is_bounded_by_the_chunk(tmp_path: Path, name: str) -> None:
     assert done.returncode == 0
     mebibytes = int(done.stdout.splitlines()[-1])
     assert 0 < mebibytes < 80  # the logits alone are 122 MiB
+
+
+@pytest.mark.parametrize("name", ["file.arrow", "stream.arrows"])
+def test_mapped_columns_are_not_copied(tmp_path: Path, name: str) -> None:
+    """Not even if the file has others: a batch may be larger than memory."""
+    import pyarrow as pa
+
+    from bcelogits.cli.readers import Wanted, read
+
+    rows = 1_000_000
+    columns = {"logit": np.zeros(rows), "other": np.ones(rows), "late": np.zeros(rows, np.int8)}
+    new = pa.ipc.new_file if name == "file.arrow" else pa.ipc.new_stream
+    with new(tmp_path / name, pa.table(columns).schema) as writer:
+        writer.write_table(pa.table(columns))
+    del columns
+    before, read_rows = pa.total_allocated_bytes(), 0
+    for chunk in read(str(tmp_path / name), Wanted(("logit", "late"))):
+        assert pa.total_allocated_bytes() - before < 1 << 20
+        read_rows += chunk.rows
+    assert read_rows == rows

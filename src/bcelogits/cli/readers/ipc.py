@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from bcelogits.cli.errors import CommandError
 from bcelogits.cli.readers.arrow import to_chunk
-from bcelogits.cli.readers.chunk import Chunk, Wanted, check_columns, reading
+from bcelogits.cli.readers.chunk import Chunk, Wanted, changed, check_columns, reading
 
 _FILE_MAGIC = b"ARROW1"
 _FEATHER_1_MAGIC = b"FEA1"
@@ -17,7 +17,8 @@ def read_ipc(path: str, wanted: Wanted) -> Iterator[Chunk]:
     """Read an Arrow IPC file or stream; the first bytes tell which.
 
     The file is mapped into memory: a batch may be much larger than a chunk, and is not copied
-    unless it is compressed.
+    unless it is compressed. Who looks at a map beyond the end of the file is ended by a signal, so
+    its size is looked at between chunks; a moment remains.
 
     See Also
     --------
@@ -28,6 +29,7 @@ def read_ipc(path: str, wanted: Wanted) -> Iterator[Chunk]:
             magic = file.read(len(_FILE_MAGIC))
         if magic.startswith(_FEATHER_1_MAGIC):
             raise CommandError(f"{path}: Feather version 1 is not supported: write it as version 2")
+        size = os.path.getsize(path)
         source = pa.memory_map(path)
     batches = _file_batches if magic == _FILE_MAGIC else _stream_batches
     row = 1
@@ -38,6 +40,9 @@ def read_ipc(path: str, wanted: Wanted) -> Iterator[Chunk]:
                 done = begin + (end - begin) * (start + part.num_rows) // batch.num_rows
                 yield to_chunk(path, wanted, part, row, done)
                 row += part.num_rows
+                with reading(path):
+                    if os.path.getsize(path) < size:
+                        raise changed(path)
 
 
 # Each of these yields batches, with the bytes of the file before and after them. They are
@@ -49,15 +54,27 @@ def _file_batches(
 ) -> Iterator[tuple[pa.RecordBatch, int, int]]:
     with reading(path):
         size = os.path.getsize(path)
-        schema = pa.ipc.open_file(source).schema
-        options = _projection(path, wanted, schema)
-        reader = pa.ipc.open_file(source, options=options)
+        start = source.read_buffer(1).address
+        mapped = range(start, start + size)
+        reader = pa.ipc.open_file(source)
+        options = _projection(path, wanted, reader.schema)
         count = reader.num_record_batches
+    reads_all = True
     for index in range(count):
         with reading(path):
-            batch = reader.get_batch(index)
+            batch = reader.get_batch(index).select(wanted.columns)
+            # To leave columns out copies the others, and pays only if all would be decompressed.
+            if reads_all and not _is_within(batch, mapped):
+                reads_all = False
+                reader = pa.ipc.open_file(source, options=options)
+                batch = reader.get_batch(index).select(wanted.columns)
             batch.validate(full=True)
         yield batch, size * index // count, size * (index + 1) // count
+
+
+def _is_within(batch: pa.RecordBatch, addresses: range) -> bool:
+    buffers = (buffer for column in batch.columns for buffer in column.buffers())
+    return all(buffer.address in addresses for buffer in buffers if buffer and buffer.size)
 
 
 def _stream_batches(
