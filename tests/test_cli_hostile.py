@@ -186,6 +186,30 @@ def test_links_to_each_other(loops: Path, fails: Callable[..., str]) -> None:
 # Files that change
 
 
+def write_large(path: Path) -> None:
+    """Write a file of many chunks, in the format that its name tells."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    rows, name = 300_000, path.name
+    columns = {"logit": np.random.default_rng(0).normal(size=rows), "late": np.ones(rows, np.int8)}
+    table = pa.table(columns)
+    if name.endswith((".csv", ".csv.gz")):
+        with pa.output_stream(path, compression="gzip" if name.endswith(".gz") else None) as file:
+            csv.write_csv(table, file)
+    elif name.endswith(".parquet"):
+        parquet.write_table(table, path, row_group_size=rows // 4)
+    elif name.endswith(".arrow"):
+        options = pa.ipc.IpcWriteOptions(compression="lz4" if "lz4" in name else None)
+        new = pa.ipc.new_stream if "stream" in name else pa.ipc.new_file
+        with new(path, table.schema, options=options) as writer:
+            writer.write_table(table)
+    elif name.endswith(".npy"):
+        np.save(path, np.rec.fromarrays(columns.values(), names=list(columns)))
+    else:
+        np.savez(path, **columns)
+
+
 def append(path: Path) -> None:
     with open(path, "ab") as file:
         file.write(b"0.5,1,0.25,0.5,1,AA,3\n")
@@ -231,30 +255,29 @@ def test_a_file_that_changes_while_it_is_read(
     assert not leftovers(path.parent)
 
 
-@pytest.mark.parametrize("name", ["a.npy", "file.arrow", "stream.arrows"])
-def test_a_mapped_file_that_is_cut_short_while_it_is_read(
-    tmp_path: Path, fails: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize(
+    "name", ["csv", "csv.gz", "parquet", "arrow", "lz4.arrow", "stream.arrow", "npy", "npz"]
+)
+@pytest.mark.parametrize("size", [0, 0.3, 0.9])
+def test_a_file_that_is_cut_short_while_it_is_read(
+    tmp_path: Path,
+    fails: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    size: float,
 ) -> None:
-    """Who looks at a map of it beyond its end is sent a signal, which ends the process."""
-    import pyarrow as pa
-
-    path = tmp_path / name
-    ones = np.ones((300_000, 2), np.float32)
-    table = pa.table({"0": ones[:, 0], "1": ones[:, 1]})
-    if name == "a.npy":
-        np.save(path, ones)
-    else:
-        new = pa.ipc.new_file if name == "file.arrow" else pa.ipc.new_stream
-        with new(path, table.schema) as writer:
-            writer.write_table(table)
-    add = scoring._add_chunk
+    """Who looks at a mapped file beyond its end is sent a signal, which ends the process."""
+    path = tmp_path / f"a.{name}"
+    write_large(path)
+    add, cuts = scoring._add_chunk, [round(path.stat().st_size * size)]
 
     def add_and_cut(*arguments: Any) -> None:
         add(*arguments)
-        os.truncate(path, 4096)
+        while cuts:
+            os.truncate(path, cuts.pop())
 
     monkeypatch.setattr(scoring, "_add_chunk", add_and_cut)
-    line = fails(path, "--logit", "0", "--target", "1")
+    line = fails(path, "--logit", "logit", "--target", "late")
     assert line == f"{path}: was changed while it was read"
 
 

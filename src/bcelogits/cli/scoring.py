@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -103,7 +105,7 @@ def score(options: Options, earlier: Totals | None = None) -> Report:
         else:
             parts = [Part(path, None, size) for path, size in zip(files, sizes, strict=True)]
         passes = 2 if options.pos_weight == "balanced" else 1
-        with progress_bar(sum(sizes) * passes) as advance:
+        with _unchanged(files, found_at_first), progress_bar(sum(sizes) * passes) as advance:
             if options.pos_weight == "balanced":
                 options = replace(options, pos_weight=_balanced_pos_weight(options, parts, advance))
             totals = _new_totals(options)
@@ -111,13 +113,25 @@ def score(options: Options, earlier: Totals | None = None) -> Report:
             for found in _results(options, parts, add, totals, advance):
                 if found is not totals:
                     totals.merge(found)
-        for path, status in zip(files, found_at_first, strict=True):
-            check_unchanged(path, status)
     rows_before = None
     if earlier is not None:
         rows_before = earlier.of_all().rows
         totals.merge(earlier)
     return _report(options, totals, rows_before)
+
+
+@contextmanager
+def _unchanged(files: list[str], before: list[os.stat_result]) -> Iterator[None]:
+    """Raise a CommandError if a file was changed meanwhile, whatever else is wrong with it."""
+    error = None
+    try:
+        yield
+    except CommandError as found:
+        error = found
+    for path, status in zip(files, before, strict=True):
+        check_unchanged(path, status)
+    if error is not None:
+        raise error
 
 
 def _split(path: str, size: int) -> list[Part]:
