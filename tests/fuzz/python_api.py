@@ -78,9 +78,13 @@ def broadcastable(choices: Choices, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def make_shape(choices: Choices) -> tuple[int, ...]:
     shape: list[int] = []
+    size = 1  # of the largest result, which has no extent of 0
     for _ in range(choices.below(5)):
         n = choices.one_of(EXTENTS)
-        shape.append(n if n * int(np.prod(shape)) <= 4096 else 1)
+        if n * size > 4096:
+            n = 1
+        shape.append(n)
+        size *= max(n, 1)
     return tuple(shape)
 
 

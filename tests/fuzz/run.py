@@ -60,7 +60,7 @@ def figures(log: str) -> Figures:
         runs += [int(n) for n in re.findall(r"number_of_executed_units: (\d+)", session)]
         executions += max(runs, default=0)
         edges = max([edges, *(int(n) for n in re.findall(r" cov: (\d+)", session))])
-        failures += any(word in session for word in ("deadly signal", "Uncaught", "=== Timeout"))
+        failures += re.search(r"ERROR: \w+: |=== (Uncaught|Timeout)", session) is not None
         if done := re.search(r"Done \d+ runs in (\d+) second", session):
             seconds += int(done[1])
         elif rates := re.findall(r"(?:average_exec_per_sec|exec/s): +(\d+)", session):
