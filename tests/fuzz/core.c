@@ -743,13 +743,13 @@ static void make_shape(problem *p)
 {
     static const size_t extents[] = { 4096, 4097, 4095, 512, 513, 511, 8200, 1025, 128, 257 };
     p->ndim = (int)take(MOST_DIMS + 1);
-    size_t n = 1;
+    size_t n = 1; /* of the most results, which have no extent of 0 */
     for (int d = 0; d < p->ndim; ++d) {
         unsigned byte = take_byte();
         size_t extent = byte < 40 ? byte : byte < 220 ? byte % 6 : byte < 236 ? ONE_OF(extents) : byte % 2;
-        if (n && extent > MOST_ELEMENTS / n) extent = byte % 3;
+        if (extent > MOST_ELEMENTS / n) extent = byte % 3;
         p->shape[d] = extent;
-        n *= extent;
+        if (extent) n *= extent;
     }
 }
 
