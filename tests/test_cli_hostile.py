@@ -266,7 +266,7 @@ def test_a_file_that_is_cut_short_while_it_is_read(
     name: str,
     size: float,
 ) -> None:
-    """Who looks at a mapped file beyond its end is sent a signal, which ends the process."""
+    """To touch what was cut off a mapped file would end the process by a signal."""
     path = tmp_path / f"a.{name}"
     write_large(path)
     add, cuts = scoring._add_chunk, [round(path.stat().st_size * size)]

@@ -17,8 +17,8 @@ def read_ipc(path: str, wanted: Wanted) -> Iterator[Chunk]:
     """Read an Arrow IPC file or stream; the first bytes tell which.
 
     The file is mapped into memory: a batch may be much larger than a chunk, and is not copied
-    unless it is compressed. Who looks at a map beyond the end of the file is ended by a signal, so
-    its size is looked at between chunks; a moment remains.
+    unless it is compressed. To touch what was cut off a mapped file ends the process by a signal,
+    so its size is looked at between chunks; a moment remains.
 
     See Also
     --------

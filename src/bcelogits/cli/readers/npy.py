@@ -23,8 +23,8 @@ def read_npy(path: str, wanted: Wanted) -> Iterator[Chunk]:
     The columns of a structured array are its fields, those of a 2-D array are named 0, 1, ...,
     that of a 1-D array is named 0. Pickled objects are refused.
 
-    The file is mapped for what NumPy says of it: that there is no row too few, and where columns
-    are. They are read otherwise, for a file that is cut short ends who looks at a map of it.
+    A map of the file tells NumPy where the columns are and that no row is missing. The rows are
+    read from the file: to touch what was cut off a mapped file ends the process by a signal.
 
     See Also
     --------
