@@ -854,6 +854,7 @@ static int spoil(problem *p)
     case 8: p->call.label_smoothing = take(2) ? (double)NAN : 1.5; return 1;
     case 9:
         if (!reduces) return 0;
+        p->call.flags &= ~(unsigned)BCEL_CHECK; /* in parts, a call before it may meet a bad target */
         p->kept = take(2) ? -1 : p->ndim + 1;
         return 1;
     case 10: /* more elements than can be counted */
