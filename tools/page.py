@@ -23,19 +23,22 @@ class Part:
         self.path = ROOT / page
         self.name = name
         self._mark = re.compile(
-            rf"(<!-- {name}: written by [^\n]* -->\n)(.*?)(<!-- end of {name} -->\n)", re.DOTALL
+            rf"<!-- {name}: written by [^\n]* -->\n(.*?)<!-- end of {name} -->\n", re.DOTALL
         )
 
     def read(self) -> str:
         """Return the text of the part; a ValueError if the page has none."""
-        found = self._mark.search(self.path.read_text("utf-8"))
-        if found is None:
-            raise ValueError(f"{self.path}: has no part {self.name!r}")
-        return found[2]
+        page, start, end = self._find()
+        return page[start:end]
 
     def write(self, text: str) -> None:
-        """Replace the text of the part."""
-        self.read()
+        """Replace the text of the part; a ValueError if the page has none."""
+        page, start, end = self._find()
+        self.path.write_text(f"{page[:start]}{text.rstrip()}\n{page[end:]}", "utf-8")
+
+    def _find(self) -> tuple[str, int, int]:
         page = self.path.read_text("utf-8")
-        text = f"{text.rstrip()}\n"
-        self.path.write_text(self._mark.sub(lambda m: m[1] + text + m[3], page, count=1), "utf-8")
+        found = self._mark.search(page)
+        if found is None:
+            raise ValueError(f"{self.path}: has no part {self.name!r}")
+        return page, *found.span(1)

@@ -30,13 +30,13 @@ from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import check_wheel
 
+from tools.page import Part
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tools.page import Part  # noqa: E402
-
 DIST = ROOT / "dist"
 WORK = ROOT / "build" / "wheels"
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -19,12 +19,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from tools.page import Part
+from tools.processor import processor
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent))
-
-from tools.page import Part  # noqa: E402
-from tools.processor import processor  # noqa: E402
-
 BUILD = HERE / "build"
 CORPUS = HERE / "corpus"
 REACHED = "Of the C library, kernels included, the first reaches"
