@@ -90,6 +90,7 @@ def value_and_grad(
     grad : ndarray, scalar or tuple of them
         Of the dtype of `input` and the shape of the argument that `wrt` names: contributions are
         summed over the axes along which it was broadcast. Elements that are left out contribute 0.
+        Where the weights of a weighted mean add up to 0, every other gradient is NaN.
 
     Raises
     ------
