@@ -7,6 +7,7 @@ of scikit-learn gives labels, scores and weights.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -84,6 +85,10 @@ def xgboost(
     it starts scores at 0 instead of 0.5, and makes predictions probabilities and built-in metrics
     right. ``XGBClassifier`` adds it itself.
 
+    XGBoost ignores ``scale_pos_weight`` beside this objective and gives it no way to notice: use
+    `pos_weight`. ``XGBClassifier`` refuses labels other than 0 and 1: with `ignore_index` or soft
+    labels use ``XGBRegressor`` or ``train``.
+
     Examples
     --------
     >>> import numpy as np
@@ -127,8 +132,16 @@ def lightgbm(
     callable
         It takes scores and a ``Dataset``, or labels, scores and weights, and returns gradient and
         hessian in float32, as LightGBM stores them, computed in float64 as its scores are. It can
-        be pickled. Its method ``metric`` is LightGBM's ``binary_logloss`` for raw scores:
-        ``train(..., feval=objective.metric)``, ``fit(..., eval_metric=objective.metric)``.
+        be pickled. Its method ``metric`` is LightGBM's ``binary_logloss`` for raw scores, under
+        the name ``log_loss_from_logits``: ``train(..., feval=objective.metric)``,
+        ``LGBMClassifier(metric="none", ...).fit(..., eval_metric=objective.metric)``.
+
+    Warns
+    -----
+    UserWarning
+        Once in a training, if a parameter of the data changes nothing beside this objective
+        (``scale_pos_weight``, ``is_unbalance``, ``sigmoid``), or if `ignore_index` is given and the
+        labels seem to be numbers of classes.
 
     See Also
     --------
@@ -137,7 +150,12 @@ def lightgbm(
     Notes
     -----
     LightGBM's built-in metrics take the scores of such a model for probabilities, and its
-    predictions are raw scores: `bcelogits.sigmoid` makes them probabilities.
+    predictions are raw scores: `bcelogits.sigmoid` makes them probabilities. ``LGBMClassifier``
+    evaluates its ``binary_logloss`` for any eval set, and early stopping heeds it, unless it has
+    ``metric="none"``.
+
+    ``LGBMClassifier`` numbers the classes it finds: labels -1 and 1 become 0 and 1. With
+    `ignore_index`, use ``LGBMRegressor`` or ``train``, which give labels as they are.
 
     Examples
     --------
@@ -184,7 +202,7 @@ def catboost(
     object
         Its method ``calc_ders_range(approxes, targets, weights)`` returns the derivatives of what
         CatBoost makes larger, the negative loss, as an array of float64 and shape (n, 2). It can be
-        pickled.
+        pickled, and scikit-learn can clone models with it.
 
     See Also
     --------
@@ -195,6 +213,10 @@ def catboost(
     CatBoost wants an ``eval_metric`` beside an objective that is not its own; ``"Logloss"`` knows
     raw scores. It chooses other defaults for such an objective: ``learning_rate`` and
     ``leaf_estimation_iterations`` among them.
+
+    ``CatBoostClassifier`` numbers the classes it finds: labels -1 and 1 become 0 and 1, and nothing
+    is left out. With `ignore_index` or soft labels use ``CatBoostRegressor`` and a metric of
+    regression, ``eval_metric="RMSE"``, which gives labels as they are.
 
     Examples
     --------
@@ -387,7 +409,7 @@ class _LightGBM(_Objective):
 
     def __init__(self, *args: Any, **arguments: Any) -> None:
         super().__init__(*args, **arguments)
-        self._source: weakref.ref[Any] | None = None
+        self._seen: list[weakref.ref[Any]] = []
 
     # LightGBM counts the parameters: three are labels, scores and weights.
     def __call__(
@@ -404,12 +426,11 @@ class _LightGBM(_Objective):
 
     def _is_new(self, source: Any) -> bool:
         """Whether a training begins: in each of its rounds the data are the same object."""
-        if self._source is not None and self._source() is source:
+        self._seen = [seen for seen in self._seen if seen() is not None]
+        if any(seen() is source for seen in self._seen):
             return False
-        try:
-            self._source = weakref.ref(source)
-        except TypeError:
-            self._source = None
+        with contextlib.suppress(TypeError):  # a list, of a call by hand
+            self._seen.append(weakref.ref(source))
         return True
 
     def metric(self, y_true: Any, y_pred: Any, weight: Any = None) -> tuple[str, float, bool]:

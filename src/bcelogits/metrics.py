@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,8 +162,13 @@ def _refuse_text(array: NDArray[Any]) -> None:
 def _some_labels(array: NDArray[Any]) -> str:
     """Return some labels of an array as they would be written, at most as many as one reads."""
     texts: dict[str, None] = {}  # in order
+    known: set[Any] = set()
     for box in _parallel.boxes(array.shape):
         for element in array[box].ravel():
+            with contextlib.suppress(TypeError):  # an object that cannot be hashed
+                if element in known:
+                    continue
+                known.add(element)
             texts[_written(element)] = None
             if len(texts) > _MOST_LABELS:
                 return ", ".join(list(texts)[:_MOST_LABELS]) + " and others"
