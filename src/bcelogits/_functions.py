@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bcelogits import _core, _parallel
-from bcelogits._arrays import Result, as_array, as_real_array, float_dtype, normalize_axes, warn
-from bcelogits._loss import binary_cross_entropy_with_logits
+from bcelogits._arrays import (
+    Arguments,
+    Result,
+    as_array,
+    as_ignore_index,
+    as_real_array,
+    as_weight,
+    float_dtype,
+    normalize_axes,
+    split_axes,
+    warn,
+)
 from bcelogits._rows import check_broadcast
 from bcelogits._threads import get_num_threads
 
@@ -165,49 +175,34 @@ def balanced_pos_weight(
     [2. 1.]
     """
     array = as_real_array("target", target)
-    axes = tuple(range(array.ndim)) if axis is None else normalize_axes(axis, array.ndim)
-    positives, negatives = sums_of_classes(
-        array, weight, where=where, ignore_index=ignore_index, axis=axes
+    for name, value in (("weight", weight), ("where", where)):
+        if value is not None:
+            check_broadcast(name, as_array(name, value), "target", array.shape)
+    # At this logit the loss of 1 - y negatives is that many times the logit, to the last bit, and
+    # with this pos_weight that of positives is 0. So both sums are of terms of one sign, and few
+    # negatives do not drown in many positives.
+    logit, nothing = np.array(512.0), np.array(0.0)
+    arguments = Arguments(
+        input=np.broadcast_to(logit, array.shape),
+        target=array,
+        weight=as_weight("weight", weight),
+        pos_weight=nothing,
+        label_smoothing=0.0,
+        ignore_index=as_ignore_index(ignore_index),
+        where=where,
+        check=True,
     )
+    axes = tuple(range(array.ndim)) if axis is None else normalize_axes(axis, array.ndim)
+    shape, order = split_axes(array.shape, axes)
+    positives, negatives = np.empty(shape), np.empty(shape)
+    call = arguments.call()
+    _parallel.check_target(call)
+    for box, sums in _parallel.accumulated(call, get_num_threads(), shape, order):
+        positives[box] = sums.positives().reshape(positives[box].shape)
+        losses = sums.results(_core.REDUCTIONS["sum"])
+        negatives[box] = losses.reshape(negatives[box].shape) / logit
     if not np.all(positives):
         warn("No positive target: pos_weight is not finite", RuntimeWarning)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = negatives / positives
     return np.expand_dims(ratio, axes) if keepdims else ratio
-
-
-# At this logit a positive loses this times its weight and a negative nothing, to the last bit.
-SCALE = 1024.0
-
-
-def sums_of_classes(
-    target: NDArray[Any],
-    weight: ArrayLike | None,
-    *,
-    where: ArrayLike | None,
-    ignore_index: float | None,
-    axis: int | tuple[int, ...],
-    **options: Any,
-) -> tuple[Any, Any]:
-    """Return the sums of the weights of positives and of negatives, times SCALE.
-
-    They are the loss's own exact sums, at a logit far out on either side. Each is added up for
-    itself, so that few negatives do not drown in many positives.
-    """
-    for name, value in (("weight", weight), ("where", where)):
-        if value is not None:
-            check_broadcast(name, as_array(name, value), "target", target.shape)
-    positives, negatives = (
-        binary_cross_entropy_with_logits(
-            np.broadcast_to(logit, target.shape),
-            target,
-            weight,
-            reduction="sum",
-            ignore_index=ignore_index,
-            where=where,
-            axis=axis,
-            **options,
-        )
-        for logit in (-SCALE, SCALE)
-    )
-    return positives, negatives

@@ -99,7 +99,7 @@ def check_broadcast(
     name: str, array: NDArray[Any] | None, whole: str, shape: tuple[int, ...]
 ) -> None:
     """Raise unless an argument broadcasts to the shape of another, called `whole`."""
-    if array is None:
+    if array is None or array.shape in ((), shape):
         return
     try:
         fits = np.broadcast_shapes(array.shape, shape) == shape

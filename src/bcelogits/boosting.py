@@ -24,7 +24,6 @@ from bcelogits._arrays import (
     warn,
 )
 from bcelogits._derivatives import grad_and_hess
-from bcelogits._functions import SCALE, sums_of_classes
 from bcelogits._loss import binary_cross_entropy_with_logits
 from bcelogits._repr import written_arguments
 from bcelogits._rows import Names, Rows, check_broadcast
@@ -284,24 +283,33 @@ def init_score(
             weight = as_row_weight("weight", weight, array.ndim)
     weights = as_pos_weight(pos_weight)
     check_broadcast("pos_weight", weights, "target", array.shape)
-    sums = sums_of_classes(
-        array,
-        weight,
-        where=where,
-        ignore_index=ignore_index,
-        axis=0,
-        pos_weight=weights,
-        label_smoothing=label_smoothing,
-    )
-    for kind, found in zip(("positive", "negative"), sums, strict=True):
+    if where is not None:
+        check_broadcast("where", as_array("where", where), "target", array.shape)
+    # At this logit a positive loses 1024 times its weight and a negative, at 0 to the last bit,
+    # nothing; at the opposite one it is the other way round. So the exact sums are the loss's own.
+    sums = {
+        kind: binary_cross_entropy_with_logits(
+            np.broadcast_to(logit, array.shape),
+            array,
+            weight,
+            reduction="sum",
+            pos_weight=weights,
+            label_smoothing=label_smoothing,
+            where=where,
+            ignore_index=ignore_index,
+            axis=0,
+        )
+        for kind, logit in (("positive", -1024.0), ("negative", 1024.0))
+    }
+    for kind, found in sums.items():
         fit = (found > 0) & np.isfinite(found)
         if not np.all(fit):
             column = f" in column {np.argmin(fit)}" if array.ndim == 2 else ""
             raise ValueError(
-                f"the weights of {kind} targets{column} add up to {found[~fit][0] / SCALE}; "
+                f"the weights of {kind} targets{column} add up to {found[~fit][0] / 1024}; "
                 "log odds need a sum above 0 and finite"
             )
-    return np.log(sums[0] / sums[1])
+    return np.log(sums["positive"] / sums["negative"])
 
 
 class _Objective:
