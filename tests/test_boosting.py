@@ -566,10 +566,8 @@ class TestCloning:
     """scikit-learn clones models, and wants the objective back that it put in."""
 
     def test_clone(self, library: str) -> None:
-        from sklearn.base import clone
-
-        model = small_classifier(library)
-        again = clone(clone(model))
+        model, base = small_classifier(library), peer("sklearn.base")
+        again = base.clone(base.clone(model))
         name = "loss_function" if library == "catboost" else "objective"
         assert again.get_params()[name] == TRAINERS[library][0](pos_weight=2)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import reference
 import ulp
+from hypothesis import given
 
 import bcelogits
 from bcelogits import balanced_pos_weight, log_sigmoid, sigmoid, softplus
@@ -252,3 +257,18 @@ class TestBalancedPosWeight:
     def test_errors(self, options, message):
         with pytest.raises((TypeError, ValueError), match=message):
             balanced_pos_weight([0, 1, 1], **options)
+
+    @given(st.data())
+    def test_is_the_exact_ratio(self, data):
+        n = data.draw(st.integers(1, 30))
+        target = data.draw(hnp.arrays(np.float64, n, elements=st.floats(0, 1)))
+        weight = data.draw(hnp.arrays(np.float64, n, elements=st.floats(2.0**-60, 2.0**60)))
+        where = data.draw(hnp.arrays(bool, n))
+        target[0], where[0] = 0.75, True
+        found = balanced_pos_weight(target, weight=weight, where=where)
+        rows = [
+            (Fraction(float(w)), Fraction(float(y)))
+            for w, y in zip(weight[where], target[where], strict=True)
+        ]
+        exact = sum(w * (1 - y) for w, y in rows) / sum(w * y for w, y in rows)
+        assert abs(Fraction(float(found)) / exact - 1) <= Fraction(4, 2**53)

@@ -136,9 +136,24 @@ def test_missing_labels_of_pandas() -> None:
             {},
             r"y_true\[299991\] is 2",
         ),
-        (NAMES[Y], X, {}, r"^y_true\[0\] is 'yes', which is no number; pos_label= says which"),
-        (NAMES[Y].astype(object), X, {}, r"^y_true\[0\] is 'yes', which is no number; pos_label="),
-        (NAMES[Y].astype("S"), X, {}, r"^y_true\[0\] is b'yes', which is no number; pos_label="),
+        (
+            NAMES[Y],
+            X,
+            {},
+            r"^y_true\[0\] is 'yes', which is a text, not a number; pos_label= says which",
+        ),
+        (
+            NAMES[Y].astype(object),
+            X,
+            {},
+            r"^y_true\[0\] is 'yes', which is a text, not a number; pos_label=",
+        ),
+        (
+            NAMES[Y].astype("S"),
+            X,
+            {},
+            r"^y_true\[0\] is b'yes', which is a text, not a number; pos_label=",
+        ),
         (Y, NAMES[Y], {}, "^y_score has dtype <U3"),
         (Y, X[:7], {}, r"^y_score has shape \(7,\), y_true has shape \(60,\)"),
         (

@@ -156,7 +156,9 @@ def _refuse_text(array: NDArray[Any]) -> None:
             if isinstance(element, str | bytes):
                 index = tuple(i + part.start for i, part in zip(inside, box, strict=True))
                 place = written_index("y_true", index)
-                raise ValueError(f"{place} is {_written(element)}, which is no number; {_HINT}")
+                raise ValueError(
+                    f"{place} is {_written(element)}, which is a text, not a number; {_HINT}"
+                )
 
 
 def _some_labels(array: NDArray[Any]) -> str:
