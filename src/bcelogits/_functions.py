@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bcelogits import _core, _parallel
-from bcelogits._arrays import Result, as_real_array, float_dtype, split_axes, warn
+from bcelogits._arrays import Result, as_logits, as_real_array, float_dtype, split_axes, warn
 from bcelogits._threads import get_num_threads
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def softplus(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
 
 
 def _of_logits(function: int, x: ArrayLike, out: Any) -> Any:
-    array = as_real_array("x", x)
+    array = as_logits("x", x)
     result = Result("out", out, array, float_dtype(array), (array,))
     _parallel.map_elements(_core.Call(array), function, get_num_threads(), result.array)
     return result.get()

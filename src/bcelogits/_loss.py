@@ -15,6 +15,7 @@ from bcelogits._arrays import (
     as_label_smoothing,
     as_pos_weight,
     as_weight,
+    kept,
     split_axes,
 )
 from bcelogits._core import REDUCTIONS
@@ -139,8 +140,8 @@ def binary_cross_entropy_with_logits(
     arguments = Arguments(
         input,
         target,
-        as_weight("weight", weight),
-        as_pos_weight(pos_weight),
+        as_weight("weight", weight, partial=True),
+        as_pos_weight(pos_weight, partial=True),
         as_label_smoothing(label_smoothing),
         as_ignore_index(ignore_index),
         where,
@@ -221,6 +222,7 @@ class BCEWithLogitsLoss(_core.Loss):
     Attributes
     ----------
     weight, pos_weight : ndarray or None
+        Copies of what was given, which cannot be written to.
     reduction : str
     label_smoothing : float
     ignore_index : int, float or None
@@ -252,9 +254,9 @@ class BCEWithLogitsLoss(_core.Loss):
     ) -> None:
         as_num_threads(num_threads)
         super().__init__(
-            weight=as_weight("weight", weight),
+            weight=kept(as_weight("weight", weight)),
             reduction=legacy_reduction(size_average, reduce, reduction),
-            pos_weight=as_pos_weight(pos_weight),
+            pos_weight=kept(as_pos_weight(pos_weight)),
             label_smoothing=as_label_smoothing(label_smoothing),
             ignore_index=as_ignore_index(ignore_index),
             check=bool(check),
