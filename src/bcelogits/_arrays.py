@@ -285,15 +285,20 @@ class Arguments:
             and (weight is None or type(weight) is np.ndarray)
             and (pos_weight is None or type(pos_weight) is np.ndarray)
         ):
-            self._refuse_missing()
+            self._refuse_missing(has_mask(target))
 
-    def _refuse_missing(self) -> None:
-        """Raise if an element counts and something of it is missing; what is not may be anything.
+    def _refuse_missing(self, target_has_mask: bool) -> None:
+        """Raise if an element counts and something of it is missing; what does not may be anything.
 
-        A target under a mask is left out as others are if the number there equals ``ignore_index``.
+        A target under a mask of the caller's is left out as others are, if the number there equals
+        ``ignore_index``. Where there is none, in a null, nothing equals it.
         """
         given = {name: getattr(self, name) for name in ("input", "target", "weight", "pos_weight")}
-        self.target = np.asarray(np.ma.getdata(self.target))
+        self.target, ignored = np.asarray(np.ma.getdata(self.target)), self.ignored
+        if not target_has_mask:
+            self.ignored = None
+            self.complete("target", given["target"])
+            self.ignored = ignored
         for name, array in given.items():
             if array is not None:
                 setattr(self, name, self.complete(name, array))

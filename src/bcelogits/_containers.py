@@ -37,9 +37,14 @@ def read(name: str, value: Any) -> NDArray[Any]:
     return array
 
 
-def has_mask(array: NDArray[Any]) -> bool:
-    """Whether an array of a subclass has a mask."""
-    return type(array) is not np.ndarray and getattr(array, "mask", None) is not None
+def has_mask(value: Any) -> bool:
+    """Whether something is an array with a mask, under which there are numbers."""
+    return (
+        type(value) is not np.ndarray
+        and isinstance(value, np.ndarray)
+        and getattr(value, "mask", None) is not None
+        and not value.dtype.hasobject
+    )
 
 
 # --- NumPy -----------------------------------------------------------------------------------

@@ -399,6 +399,9 @@ def _holds_objects(frame: Any) -> bool:
 
 def _partition(values: Any, name: str) -> NDArray[Any]:
     array = read(name, values)
+    if np.ma.isMaskedArray(array):
+        # Under a mask is what lies under it; under a null is nothing that could be ignored.
+        return np.ma.masked_array(np.where(array.mask, np.nan, array.data), array.mask)
     return array if array.size or not array.dtype.hasobject else array.astype(float)
 
 
