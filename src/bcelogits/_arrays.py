@@ -102,9 +102,11 @@ def as_row_weight(name: str, value: Any, ndim: int) -> NDArray[Any] | None:
 
 def as_pos_weight(value: ArrayLike | None, *, partial: bool = False) -> NDArray[Any] | None:
     """Return ``pos_weight`` as an array without a negative value; for `partial` see `as_weight`."""
-    array = as_weight("pos_weight", value, partial=partial)
-    if array is None:
+    if value is None:
         return None
+    array = _read_real("pos_weight", value)
+    if not partial:
+        array = complete("pos_weight", array)
     data = array if type(array) is np.ndarray else np.ma.filled(array, 1)
     index = (_core if data.size < _core.BLOCK else _parallel).find_negative(data)
     if index is not None:
@@ -259,8 +261,15 @@ class Arguments:
         where: ArrayLike | None,
         check: bool,
     ) -> None:
-        self.input = _read_logits("input", input)
-        self.target = _read_real("target", target)
+        # The short way is for most calls: of small arrays these lines are a part of the time.
+        if type(input) is np.ndarray and _core.is_logit(input.dtype):
+            self.input: NDArray[Any] = input
+        else:
+            self.input = _read_logits("input", input)
+        if type(target) is np.ndarray and _core.is_real(target.dtype):
+            self.target: NDArray[Any] = target
+        else:
+            self.target = _read_real("target", target)
         if self.target.shape != self.input.shape:
             raise ValueError(
                 f"target has shape {self.target.shape}, input has shape {self.input.shape}; "

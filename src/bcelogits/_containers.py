@@ -6,6 +6,7 @@ names of their classes: none is imported that the caller has not imported.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
+_MOST_DIMENSIONS = 64  # of NumPy
 _INTEGERS = ("int8", "int16", "int32", "int64")
 
 
 def read(name: str, value: Any) -> NDArray[Any]:
     """Return the elements of an argument, without a copy where that is possible."""
+    if type(value) is float:
+        return np.asarray(value)
     if isinstance(value, np.ndarray):
         return _of_array(value)
     if isinstance(value, list | tuple):
         return _of_list(name, value)
-    if isinstance(value, float | bool):
-        return np.asarray(value)
     reader = _READERS.get(_library(type(value)))
     array = _of_other(name, value) if reader is None else reader(name, value)
     if array.dtype.hasobject and not array.ndim and not np.ma.isMaskedArray(array):
@@ -105,7 +107,7 @@ def _of_objects(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _of_list(name: str, value: Sequence[Any]) -> NDArray[Any]:
-    if not _holds_containers(value, set()):
+    if not _holds_containers(value):
         return _of_array(_as_ndarray(name, value))
     # One by one: NumPy would take what lies under a mask.
     parts = [_of_item(name, item) for item in value]
@@ -123,19 +125,22 @@ def _of_item(name: str, item: Any) -> NDArray[Any]:
     return read(name, item)
 
 
-def _holds_containers(value: Sequence[Any], seen: set[int]) -> bool:
+def _holds_containers(value: Sequence[Any]) -> bool:
     """Whether lists hold something, at any depth, that may have a mask or a null of its own."""
-    seen.add(id(value))
-    kinds = set(map(type, value))
-    if any(map(_may_have_missing, kinds)):
-        return True
-    if not any(issubclass(kind, list | tuple) for kind in kinds):
-        return False
-    return any(
-        _holds_containers(item, seen)
-        for item in value
-        if isinstance(item, list | tuple) and id(item) not in seen
-    )
+    rows: list[Any] = [value]
+    for _ in range(_MOST_DIMENSIONS):
+        kinds = set(map(type, itertools.chain.from_iterable(rows)))
+        if any(map(_may_have_missing, kinds)):
+            return True
+        nested = tuple(kind for kind in kinds if issubclass(kind, list | tuple))
+        if not nested:
+            return False
+        inner = list(itertools.chain.from_iterable(rows))
+        if len(nested) < len(kinds):
+            inner = [item for item in inner if isinstance(item, nested)]
+        # One that is there twice is looked at once: lists may hold themselves.
+        rows = list(dict(zip(map(id, inner), inner, strict=True)).values())
+    return False
 
 
 def _may_have_missing(kind: type) -> bool:

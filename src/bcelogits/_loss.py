@@ -61,7 +61,7 @@ def binary_cross_entropy_with_logits(
     ----------
     input : array_like
         Logits, of any shape: float16, bfloat16, float32 or float64. Integers and booleans become
-        float64.
+        float64, but for uint16, the type of bit patterns of bfloat16.
     target : array_like
         Probabilities in [0, 1], of the shape of `input`, of one of these dtypes, an integer dtype
         or bool.
@@ -103,11 +103,13 @@ def binary_cross_entropy_with_logits(
     Raises
     ------
     ValueError
-        If shapes do not fit, a target is outside [0, 1], an element of `pos_weight` is negative, or
-        an argument is not one of its choices. After an error about a target `out` may hold
-        anything, unless it shares memory with another argument.
+        If shapes do not fit, a target is outside [0, 1], an element of `pos_weight` is negative, an
+        element that is not left out is missing in one of the arrays, or an argument is not one of
+        its choices. After an error about a target's value `out` may hold anything, unless it
+        shares memory with another argument.
     TypeError
-        If a dtype is complex, of objects or otherwise not real, or of extended precision.
+        If a dtype is complex, of objects that are no numbers or otherwise not real, or of extended
+        precision; or if an argument is of a kind that gives no array, such as a sparse one.
 
     Warns
     -----
@@ -123,6 +125,9 @@ def binary_cross_entropy_with_logits(
 
     Notes
     -----
+    Arrays are read by position: labels and indexes are not looked at. None, NA, a null or an
+    element under a mask is missing, and never a number; what is left out may miss anything.
+
     A term whose factor is 0 is 0, also where the logarithm is infinite. Sums and means are carried
     in more than double precision. The weight arguments are rounded to float32 unless `input` is
     float64.
@@ -196,7 +201,7 @@ class BCEWithLogitsLoss(_core.Loss):
     """Binary cross entropy of logits, with arguments kept for many calls.
 
     The arguments, and what a call returns, are those of `binary_cross_entropy_with_logits`. They
-    are validated once, here. Positional arguments are in the order of
+    are validated and copied once, here. Positional arguments are in the order of
     ``torch.nn.BCEWithLogitsLoss``.
 
     Parameters
