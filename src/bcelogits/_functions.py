@@ -12,6 +12,7 @@ from bcelogits._arrays import (
     Result,
     as_array,
     as_ignore_index,
+    as_logits,
     as_real_array,
     as_weight,
     float_dtype,
@@ -114,7 +115,7 @@ def softplus(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
 
 
 def _of_logits(function: int, x: ArrayLike, out: Any) -> Any:
-    array = as_real_array("x", x)
+    array = as_logits("x", x)
     result = Result("out", out, array, float_dtype(array), (array,))
     _parallel.map_elements(_core.Call(array), function, get_num_threads(), result.array)
     return result.get()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from bcelogits import _parallel
-from bcelogits._arrays import Arguments, as_real_array, as_row_weight
+from bcelogits._arrays import Arguments, as_logits, as_real_array, as_row_weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Rows:
         self, names: Names, score: Any, label: Any, weight: Any, pos_weight: NDArray[Any] | None
     ) -> None:
         self.names = names
-        self.score = as_real_array(names.score, score)
+        self.score = as_logits(names.score, score)
         self.label = as_real_array(names.label, label)
         shape = self.label.shape
         if self.score.shape != shape:
