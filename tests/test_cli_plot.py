@@ -17,7 +17,7 @@ from cli_files import LOGIT, TARGET, flights, write_parquet
 import bcelogits as bce
 from bcelogits.cli import main, plot
 from bcelogits.cli.arguments import Options
-from bcelogits.cli.histograms import LOGIT_BINS, LOSS_BINS, LOSS_EDGES, Histograms
+from bcelogits.cli.histograms import LOGIT_BINS, LOGIT_SUMS, LOSS_BINS, LOSS_EDGES, Histograms
 from bcelogits.cli.scoring import score
 
 
@@ -106,12 +106,12 @@ def test_points_are_means_of_about_as_many_elements_each(path: Path, tmp_path: P
 
 
 def test_few_elements_are_few_points() -> None:
-    predictions = np.ones((4, LOGIT_BINS))
-    predictions[2:] = 0.5
+    predictions = np.ones((LOGIT_SUMS, LOGIT_BINS))
+    predictions[2:4] = 0.5
     assert len(plot.reliability(predictions[:, :10])[0]) == 1
     assert len(plot.reliability(predictions[:, :50])[0]) == 2
     assert len(plot.reliability(predictions)[0]) == 15
-    assert len(plot.reliability(np.zeros((4, LOGIT_BINS)))[0]) == 0
+    assert len(plot.reliability(np.zeros((LOGIT_SUMS, LOGIT_BINS)))[0]) == 0
 
 
 def test_groups_are_small_multiples_of_which_the_largest_are_drawn(tmp_path: Path) -> None:

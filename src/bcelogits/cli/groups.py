@@ -81,11 +81,11 @@ def spelling(value: Any) -> str | None:
     raise TypeError(f"values of type {type(value).__name__} cannot name groups")
 
 
-def no_names(path: str, column: str, kind: object, why: str = "") -> CommandError:
+def no_names(path: str, column: str, kind: object) -> CommandError:
     """Return the error for a column whose type cannot name groups."""
     return CommandError(
-        f"{path}: column {column!r} has type {kind}, which cannot name groups{why}: "
-        "write it as texts, numbers, booleans or dates"
+        f"{path}: column {column!r}: values of type {kind} cannot name groups: write them as "
+        "texts, numbers, booleans or dates"
     )
 
 

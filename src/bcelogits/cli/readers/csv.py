@@ -21,7 +21,7 @@ _BLOCK_BYTES = 1 << 22
 # The reader names column and row in its messages when it parses with one thread. Its rows count
 # the header, and leave blank lines out.
 _CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (.*)", re.S)
-_PARSE = re.compile(r"CSV parse error: Row #(\d+): (Expected \d+ columns, got \d+)", re.S)
+_PARSE = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)", re.S)
 
 
 def read_csv(path: str, wanted: Wanted) -> Iterator[Chunk]:
@@ -125,7 +125,14 @@ def _explain(path: str, error: Exception, names: list[str] | None) -> CommandErr
         return DataError(path, names[int(column)], int(row) - 1, problem)
     parse = _PARSE.match(text)
     if parse:
-        return CommandError(f"{path}: data row {int(parse[1]) - 1}: {parse[2].lower()}")
+        row, expected, got = (int(part) for part in parse.groups())
+        problem = f"expected {expected} columns, got {got}"
+        if row == 2 and got == expected + 1:
+            problem += (
+                ": one more than the header has: row names, as R writes them (write.table needs "
+                "row.names=FALSE or col.names=NA), or a delimiter at the end of a row"
+            )
+        return CommandError(f"{path}: data row {row - 1}: {problem}")
     if "straddling object" in text:
         return CommandError(f"{path}: a row is longer than {_BLOCK_BYTES >> 20} MiB")
     return CommandError(f"{path}: {text}")
