@@ -121,8 +121,12 @@ def _of_number_text(text: str) -> str:
 def _of_float(value: float | np.floating[Any]) -> str | None:
     if value != value:
         return None
-    if value == np.trunc(value) and abs(value) < _WHOLE:
-        return str(int(value))
+    double = float(value)
+    if double == value:
+        if double.is_integer() and abs(double) < _WHOLE:
+            return str(int(double))
+        if isinstance(value, np.longdouble):
+            return str(double)
     return str(value)
 
 

@@ -95,7 +95,7 @@ def _integers(array: pa.Array) -> _Codes:
 
 def _to_numbers(path: str, name: str, array: pa.Array, row: int) -> NDArray[Any]:
     with reading(f"{path}: column {name!r}"):
-        values, codes, _ = _values(array)
+        values, codes, extension = _values(array)
         missing = values.is_null().to_numpy(zero_copy_only=False) if values.null_count else None
     if codes is not None:
         # The last element stands for the index -1.
@@ -120,7 +120,7 @@ def _to_numbers(path: str, name: str, array: pa.Array, row: int) -> NDArray[Any]
         if pa.types.is_decimal(kind):  # what casts it to a float does not round to the nearest
             values = pc.cast(pc.cast(values, pa.string()), pa.float64())
         numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return numbers
+    return numbers != 0 if extension == "arrow.bool8" else numbers
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -168,7 +168,8 @@ def _to_groups(path: str, field: pa.Field, array: pa.Array, row: int) -> Groups:
             bad = _first_without_text(values) + without
             raise DataError(
                 path, field.name, row + int(np.argmax(numbers == bad)),
-                f"bytes that are no text in UTF-8 (type {field.type}) cannot name a group",
+                f"bytes that are no text in UTF-8 (type {field.type}) cannot name a group: "
+                "write them as texts",
             ) from None  # fmt: skip
     return Groups(numbers, names)
 
