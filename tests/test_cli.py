@@ -146,6 +146,68 @@ def test_several_labels(tmp_path: Path, score: Any, arguments: list[str]) -> Non
             check(found[name]["labels"][label], {"rows": own.sum()} | expected)
 
 
+def test_pos_weights_add_up_in_the_order_of_the_labels(tmp_path: Path, score: Any) -> None:
+    path = write(tmp_path, flights())
+    labels = ["--logit", "logit,other", "--target", "late,very"]
+    expected = score(path, *labels, "--pos-weight", "1,3")
+    assert expected["pos_weight"] == [1.0, 3.0]
+    assert score(path, *labels, "--pos-weight", "1", "--pos-weight", "3") == expected
+    assert score(path, *labels, "--pos-weight", "3")["pos_weight"] == [3.0, 3.0]
+
+
+PROBABILITIES = (
+    "bcelogits: note: every value of {} is in [0, 1]: if these are probabilities p, the figures "
+    "are wrong: score the logits log(p) - log1p(-p)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("logits", "is_told"),
+    [
+        ([0.55, 0.18], True),
+        ([0.0, 1.0], True),
+        ([0.5, 0.5], True),
+        ([0.25], True),
+        ([0.55, 1.0000001], False),
+        ([0.55, -1e-9], False),
+        ([0.55, np.inf], False),
+        ([0.0, 0.0], False),
+        ([1.0, 1.0], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_logits_that_look_like_probabilities(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    logits: list[float],
+    is_told: bool,
+    form: str,
+) -> None:
+    columns = {"logit": np.array(logits, np.float64), "late": np.ones(len(logits))}
+    path = write(tmp_path, columns, "npz")
+    command = ["score", str(path), *LOGIT, *TARGET, "--format", form]
+    assert main(command) == 0
+    assert capsys.readouterr().err == (PROBABILITIES.format("'logit'") if is_told else "")
+
+
+def test_what_the_note_on_probabilities_says_is_true(tmp_path: Path, score: Any) -> None:
+    p = np.array([0.55, 0.18])
+    path = write(tmp_path, {"logit": np.log(p) - np.log1p(-p), "late": np.array([1, 0])}, "npz")
+    mean = score(path, *LOGIT, *TARGET)["overall"]["mean_loss"]
+    assert mean == pytest.approx(-(math.log(0.55) + math.log1p(-0.18)) / 2, rel=1e-13)
+
+
+def test_columns_of_probabilities_are_named_once_among_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {"a": np.array([0.1, 0.9]), "b": np.array([0.1, 1.9]), "c": np.array([0.2, 0.3])}
+    path = write(tmp_path, columns | {f"y{i}": np.array([0, 1]) for i in range(4)}, "npz")
+    command = ["score", str(path), "--logit", "a,b,c,a", "--target", "y0,y1,y2,y3"]
+    assert main([*command, "--append", str(tmp_path / "state")]) == 0
+    assert capsys.readouterr().err == PROBABILITIES.format("'a', 'c'")
+
+
 def test_a_column_name_with_a_comma_is_quoted(tmp_path: Path, score: Any) -> None:
     columns = flights()
     columns["logit, raw"] = columns["logit"]

@@ -195,5 +195,5 @@ def _effective_number(
     Squares beyond the range of doubles tell nothing, which is as much as one element does.
     """
     good = (squares > np.finfo(np.float64).tiny) & (squares < np.inf)
-    effective = weights / np.where(good, squares, 1.0) * weights
-    return np.where(good, np.clip(effective, 1.0, numbers), 1.0)
+    weights, squares = np.where(good, (weights, squares), 1.0)
+    return np.clip(weights / squares * weights, 1.0, numbers)
