@@ -16,8 +16,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 pa = pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
-import pyarrow.csv  # noqa: E402
-import pyarrow.parquet  # noqa: E402
 from cli_files import LOGIT, TARGET  # noqa: E402
 
 from bcelogits.cli import main  # noqa: E402
@@ -97,7 +95,8 @@ MOMENT = "2026-01-02 03:04:05.5"
         ([" "], " "),
         (["-"], "-"),
         ([MOMENT, "2026-01-02T03:04:05.500000", "2026-01-02 03:04:05.500000000",
-          np.datetime64("2026-01-02T03:04:05.5"), np.datetime64("2026-01-02T03:04:05.5", "ns")], MOMENT),
+          np.datetime64("2026-01-02T03:04:05.5"), np.datetime64("2026-01-02T03:04:05.5", "ns")],
+         MOMENT),
         ([np.datetime64("1970-01-02T03:04:05.5", "ps"), "1970-01-02 03:04:05.5"],
          "1970-01-02 03:04:05.5"),
         (["2026-01-02", "2026-01-02 00:00:00", "2026-01-02T00:00", "2026-01-02 00:00:00.000",
@@ -122,8 +121,12 @@ def test_equal_values_have_one_name(values: list[Any], name: str | None) -> None
         assert spelling(value) == name, repr(value)
 
 
-@given(st.one_of(st.text(max_size=30), st.from_regex(r"-?\d{1,4}(\.\d{0,3})?(e[+-]\d\d)?"),
-                 st.datetimes().map(str), st.datetimes().map(datetime.datetime.isoformat)))  # fmt: skip
+@given(
+    st.text(max_size=30)
+    | st.from_regex(r"-?\d{1,4}(\.\d{0,3})?(e[+-]\d\d)?")
+    | st.datetimes().map(str)
+    | st.datetimes().map(datetime.datetime.isoformat)
+)
 @example("-0")
 @example("1e+16")
 @example("-1e-07")
@@ -283,9 +286,9 @@ def test_texts_of_every_type(
         values = pa.RunEndEncodedArray.from_arrays(
             pa.array([2, 3, *range(4, 2 + len(values))], pa.int32()), values
         )
-        expected = {"x": 2} | {text: 1 for text in texts[1:]}
+        expected = {"x": 2} | dict.fromkeys(texts[1:], 1)
     else:
-        expected = {text: 1 for text in texts}
+        expected = dict.fromkeys(texts, 1)
     try:
         path = write(tmp_path / f"a.{suffix}", values)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
@@ -311,7 +314,7 @@ def test_what_pandas_writes(tmp_path: Path, groups: Any) -> None:
         "whole": pd.Series([1.0, np.nan, 3.0]),
         "Int64": pd.Series([1, None, 3], dtype="Int64"),
         "day": pd.to_datetime(pd.Series(["2026-01-02", "2026-01-03", None])),
-        "time": pd.to_datetime(pd.Series(["2026-01-02", "2026-01-03 04:05:06.7", None]), format="ISO8601"),
+        "time": pd.Series([*MOMENTS, None]),
         "zone": pd.Series([*MOMENTS, None]).dt.tz_localize("Europe/Berlin"),
         "span": pd.to_timedelta(pd.Series([1.5, -3, None]), unit="s"),
         "text": pd.Series(["x", "", None]),
@@ -396,6 +399,20 @@ def test_texts_that_are_damaged(tmp_path: Path, fails: Callable[..., str]) -> No
     assert line.startswith(f"{path}: column 'by', data row 2: bytes that are no text in UTF-8")
     for column in (["--logit", "by", *TARGET], [*LOGIT, "--target", "by"]):
         assert "where a number should be" in fails(path, *column)
+
+
+def test_runs_that_end_beyond_the_chunk(
+    tmp_path: Path, groups: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = pa.array([70_000, 150_000, 200_000], pa.int32())
+    values = pa.RunEndEncodedArray.from_arrays(ends, pa.array(["a", "b", "a"]))
+    path = write(tmp_path / "a.arrow", values)
+    assert groups(path) == {"a": 120_000, "b": 80_000}
+    weights = pa.RunEndEncodedArray.from_arrays(ends, pa.array([1.0, 0.5, 2.0]))
+    path = write(tmp_path / "a.arrow", weights)
+    assert main(["score", str(path), *LOGIT, *TARGET, "--weight", "by", "--format=json"]) == 0
+    overall = json.loads(capsys.readouterr().out)["overall"]
+    assert overall["weight_sum"] == 70_000 + 40_000 + 100_000
 
 
 def test_only_categories_that_rows_have_are_groups(tmp_path: Path, groups: Any) -> None:

@@ -118,8 +118,8 @@ def check_digits(plain: str, drawn: str, width: int) -> None:
     """Check that what is drawn has every figure of the plain table, and is as wide at most."""
     drawn = re.sub(r"\x1b\[[0-9;]*m", "", drawn)
     assert "…" not in drawn
-    figures = [cell for line in plain.splitlines()[1:] for cell in line.split() if cell[0].isdigit()]
-    for cell in figures:
+    cells = (cell for line in plain.splitlines()[1:] for cell in line.split())
+    for cell in filter(lambda cell: cell[0].isdigit(), cells):
         assert re.search(rf"(?<![\d.,]){re.escape(cell)}(?![\d.,])", drawn), cell
     lines = drawn.splitlines()
     if "┃" in drawn:

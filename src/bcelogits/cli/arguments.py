@@ -23,6 +23,8 @@ files:
   Files are read in chunks. All but .npy and .npz need pyarrow: pip install 'bcelogits[cli]'
   A folder stands for all such files below it, without those that begin with . or _; a pattern
   ('logs/2026-*.parquet', '**' for folders of any depth) for what it matches; - for standard input.
+  Each file counts once. The files of a table with a log (Delta, Iceberg, Hudi) are refused: they
+  hold deleted rows too.
 
 figures:
   rows                   data rows
@@ -39,9 +41,13 @@ figures:
 With several labels, every figure is given per label and over all labels together; the base rate is
 then positives over rows times labels.
 
+A group is a value of the column of --by, whatever wrote it: 1 and 1.0, True and true, a moment in
+any unit are one group, and so are nulls, NaN and empty texts.
+
 A missing column or value, a NaN, a text where a number should be, a target outside [0, 1], a
 negative weight: one line on standard error names file, column and data row (the first is 1, a
-header is not counted), exit status 2.
+header is not counted), exit status 2. If every logit is in [0, 1], a line there says that they look
+like probabilities.
 
 exit status:
   0                      scored

@@ -87,7 +87,7 @@ def _values(array: pa.Array) -> tuple[pa.Array, _Codes | None, str | None]:
 
 def _integers(array: pa.Array) -> _Codes:
     """Return integers as indices, -1 where one is missing."""
-    indices = pc.fill_null(array, 0).to_numpy().astype(np.intp)
+    indices: _Codes = pc.fill_null(array, 0).to_numpy().astype(np.intp)
     if array.null_count:
         indices[array.is_null().to_numpy(zero_copy_only=False)] = -1
     return indices
