@@ -217,6 +217,19 @@ class TestDask:
         status, output, errors = run(*paths, *OPTIONS, "--engine", "dask", "--scheduler", file)
         assert (status, output, errors) == (2, "", f"bcelogits: {file}: {problem}\n")
 
+    @pytest.mark.parametrize("in_file", [False, True])
+    def test_a_cluster_within_another_process(
+        self, paths: list[Path], run: Any, in_file: bool, tmp_path: Path
+    ) -> None:
+        """Dask would print a traceback beside its error."""
+        pytest.importorskip("distributed", reason="dask.distributed is not installed (extra: dask)")
+        address = "inproc://192.0.2.1/1/1"
+        (tmp_path / "scheduler.json").write_text(json.dumps({"address": address}))
+        scheduler = tmp_path / "scheduler.json" if in_file else address
+        found = run(*paths, *OPTIONS, "--engine", "dask", "--scheduler", scheduler)
+        message = f"bcelogits: dask at {address}: no other process can reach this cluster\n"
+        assert found == (2, "", message)
+
     def test_an_error_is_one_line(self, paths: list[Path], run: Any, cluster_address: str) -> None:
         np.savez(paths[2], **(flights(50) | {"late": np.full(50, 3)}))
         engine = ["--engine", "dask", "--scheduler", cluster_address]

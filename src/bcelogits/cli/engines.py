@@ -118,18 +118,23 @@ def results_of_dask(
 def _address(scheduler: str) -> str:
     """Return the address; dask itself would wait for ever for a file that is not there."""
     is_file = scheduler.endswith(".json") or os.path.isfile(scheduler)
-    if "://" in scheduler or not is_file:
-        return scheduler
+    address = scheduler if "://" in scheduler or not is_file else _address_in(scheduler)
+    if address.startswith("inproc:"):
+        raise CommandError(f"dask at {address}: no other process can reach this cluster")
+    return address
+
+
+def _address_in(path: str) -> str:
     try:
-        with open(scheduler, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             address = json.load(file)["address"]
         if isinstance(address, str):
             return address
     except OSError as error:
-        raise CommandError(f"{scheduler}: {error.strerror or error}") from None
+        raise CommandError(f"{path}: {error.strerror or error}") from None
     except (ValueError, TypeError, LookupError, RecursionError):
         pass
-    raise CommandError(f"{scheduler}: is no file of a dask scheduler: it tells no address")
+    raise CommandError(f"{path}: is no file of a dask scheduler: it tells no address")
 
 
 def _of_worker(part: Part, work: Work[T]) -> tuple[T | None, str | None]:

@@ -90,9 +90,7 @@ def _to_numbers(path: str, name: str, array: NDArray[Any], row: int) -> NDArray[
             what = f"text {shown(_values(array[:1])[0])}"
     problem = f"{what} where a number should be"
     if kind == "V" and array.dtype.itemsize == 2 and not array.dtype.names:
-        problem += (
-            " (bfloat16 is saved so: save .astype(numpy.float32), which keeps every value)"
-        )
+        problem += " (bfloat16 is saved so: save .astype(numpy.float32), which keeps every value)"
     raise DataError(path, name, row, problem)
 
 

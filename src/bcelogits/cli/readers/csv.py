@@ -122,9 +122,7 @@ def _reader(
     return pyarrow.csv.open_csv(
         stream,
         read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=_delimiter(path), newlines_in_values=True
-        ),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types)),
     )
 
