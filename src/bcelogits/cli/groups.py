@@ -30,6 +30,8 @@ _DURATION = re.compile(r"(-?[0-9]+) days? \+?([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([
 _PARTS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
 _SECONDS = {"m": 60, "h": 3600, "D": 86_400, "W": 604_800}
 
+_MIDNIGHT = "00:00:00"
+
 _WHOLE = 2.0**64  # floats beyond are spelled with an exponent
 
 
@@ -138,17 +140,22 @@ def time_of_day(nanoseconds: int) -> str:
 
 def zoned(value: np.datetime64) -> str | None:
     """Return the name of a moment that is known to be in UTC."""
-    return None if np.isnat(value) else _of_text(f"{_seconds_text(value)}Z")
+    return None if np.isnat(value) else "{} {}Z".format(*_date_and_clock(value))
 
 
 def _of_moment(value: np.datetime64) -> str | None:
-    return None if np.isnat(value) else _of_text(_seconds_text(value))
+    if np.isnat(value):
+        return None
+    date, clock = _date_and_clock(value)
+    return date if clock in ("", _MIDNIGHT) else f"{date} {clock}"
 
 
-def _seconds_text(value: np.datetime64) -> str:
-    """Return NumPy's text with seconds, but for dates, months and years."""
-    unit, _ = np.datetime_data(value.dtype)
-    return str(value) + {"h": ":00:00", "m": ":00"}.get(unit, "")
+def _date_and_clock(value: np.datetime64) -> tuple[str, str]:
+    """Return both as texts; dates, months and years have no clock."""
+    date, _, clock = str(value).partition("T")
+    if len(clock) < len(_MIDNIGHT):  # hours and minutes
+        return date, clock + _MIDNIGHT[len(clock) :] if clock else ""
+    return date, clock.rstrip("0").rstrip(".") if "." in clock else clock
 
 
 def _of_moment_text(text: str, match: re.Match[str]) -> str:
