@@ -615,7 +615,7 @@ class TestEveryDoor:
                 objective(self.gap(), np.zeros(3))
             with pytest.raises(ValueError, match=r"^score\[1\] is missing"):
                 objective(np.zeros(3), self.gap())
-            with pytest.raises(ValueError, match=r"^weight\[1\] is missing"):
+            with pytest.raises(ValueError, match=r"^(sample_)?weight\[1\] is missing"):
                 objective(np.zeros(3), np.zeros(3), self.gap())
         with pytest.raises(ValueError, match=r"^target\[1\] is missing"):
             boosting.init_score(self.gap())
@@ -887,3 +887,30 @@ def test_plain_calls_import_no_masked_arrays():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.split() in ([b"False", b"False"], [b"True", b"True"])
+
+
+class TestClassWeightsAndStarts:
+    """They take the labels that the loss takes."""
+
+    @pytest.mark.parametrize(
+        "labels", [[1, None, 0, 0], np.ma.masked_array([1, 7, 0, 0], [0, 1, 0, 0])]
+    )
+    def test_what_is_left_out_may_be_missing(self, labels):
+        where = [True, False, True, True]
+        assert balanced_pos_weight(labels, where=where) == 2
+        assert boosting.init_score(labels, where=where) == pytest.approx(np.log(0.5))
+        for function in (balanced_pos_weight, boosting.init_score):
+            with pytest.raises(ValueError, match=r"target\[1\] is missing"):
+                function(labels)
+
+    def test_a_label_under_a_mask_may_be_ignored(self):
+        labels = np.ma.masked_array([1, -1, 0, 0], [0, 1, 0, 0])
+        assert balanced_pos_weight(labels, ignore_index=-1) == 2
+        assert boosting.init_score(labels, ignore_index=-1) == pytest.approx(np.log(0.5))
+
+    def test_weights_too(self):
+        weight = np.ma.masked_array([1.0, 9.0, 3.0], [0, 1, 0])
+        found = balanced_pos_weight([1, 1, 0], weight=weight, where=[True, False, True])
+        assert found == 3
+        with pytest.raises(ValueError, match=r"weight\[1\] is missing"):
+            balanced_pos_weight([1, 1, 0], weight=weight)

@@ -43,15 +43,15 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
 
 def as_real_array(name: str, value: Any) -> NDArray[Any]:
     """Return the argument as an array of a dtype that the library reads."""
-    return complete(name, _read_real(name, value))
+    return complete(name, read_real(name, value))
 
 
 def as_logits(name: str, value: Any) -> NDArray[Any]:
     """Return logits as an array of a dtype that the library reads logits in."""
-    return complete(name, _read_logits(name, value))
+    return complete(name, read_logits(name, value))
 
 
-def _read_real(name: str, value: Any) -> NDArray[Any]:
+def read_real(name: str, value: Any) -> NDArray[Any]:
     """Return what `as_real_array` does; where something is missing, a masked array."""
     array = value if type(value) is np.ndarray else read(name, value)
     if _core.is_real(array.dtype):
@@ -62,10 +62,11 @@ def _read_real(name: str, value: Any) -> NDArray[Any]:
     return array
 
 
-def _read_logits(name: str, value: Any) -> NDArray[Any]:
+def read_logits(name: str, value: Any) -> NDArray[Any]:
+    """Return what `as_logits` does; where something is missing, a masked array."""
     array = value if type(value) is np.ndarray else read(name, value)
     if not _core.is_logit(array.dtype):
-        array = _read_real(name, array)
+        array = read_real(name, array)
         if not _core.is_logit(array.dtype):
             refuse_bits(name)
     return array
@@ -75,7 +76,7 @@ def as_grad_output(value: ArrayLike | None, arguments: Arguments) -> NDArray[Any
     """Return ``grad_output`` as an array."""
     if value is None:
         return None
-    return arguments.complete("grad_output", _read_real("grad_output", value))
+    return arguments.complete("grad_output", read_real("grad_output", value))
 
 
 def as_weight(name: str, value: ArrayLike | None, *, partial: bool = False) -> NDArray[Any] | None:
@@ -86,7 +87,7 @@ def as_weight(name: str, value: ArrayLike | None, *, partial: bool = False) -> N
     """
     if value is None:
         return None
-    array = _read_real(name, value)
+    array = read_real(name, value)
     return array if partial else complete(name, array)
 
 
@@ -104,7 +105,7 @@ def as_pos_weight(value: ArrayLike | None, *, partial: bool = False) -> NDArray[
     """Return ``pos_weight`` as an array without a negative value; for `partial` see `as_weight`."""
     if value is None:
         return None
-    array = _read_real("pos_weight", value)
+    array = read_real("pos_weight", value)
     if not partial:
         array = complete("pos_weight", array)
     data = array if type(array) is np.ndarray else np.ma.filled(array, 1)
@@ -265,11 +266,11 @@ class Arguments:
         if type(input) is np.ndarray and _core.is_logit(input.dtype):
             self.input: NDArray[Any] = input
         else:
-            self.input = _read_logits("input", input)
+            self.input = read_logits("input", input)
         if type(target) is np.ndarray and _core.is_real(target.dtype):
             self.target: NDArray[Any] = target
         else:
-            self.target = _read_real("target", target)
+            self.target = read_real("target", target)
         if self.target.shape != self.input.shape:
             raise ValueError(
                 f"target has shape {self.target.shape}, input has shape {self.input.shape}; "

@@ -13,10 +13,10 @@ from bcelogits._arrays import (
     as_array,
     as_ignore_index,
     as_logits,
-    as_real_array,
     as_weight,
     float_dtype,
     normalize_axes,
+    read_real,
     split_axes,
     warn,
 )
@@ -175,18 +175,19 @@ def balanced_pos_weight(
     >>> print(balanced_pos_weight([[1, -1], [0, 1], [0, 0]], ignore_index=-1))
     [2. 1.]
     """
-    array = as_real_array("target", target)
-    for name, value in (("weight", weight), ("where", where)):
-        if value is not None:
-            check_broadcast(name, as_array(name, value), "target", array.shape)
+    array, weights = read_real("target", target), as_weight("weight", weight, partial=True)
+    check_broadcast("weight", weights, "target", array.shape)
+    if where is not None:
+        check_broadcast("where", as_array("where", where), "target", array.shape)
     # At this logit the loss of 1 - y negatives is that many times the logit, to the last bit, and
     # with this pos_weight that of positives is 0. So both sums are of terms of one sign, and few
     # negatives do not drown in many positives.
     logit, nothing = np.array(512.0), np.array(0.0)
     arguments = Arguments(
         input=np.broadcast_to(logit, array.shape),
-        target=array,
-        weight=as_weight("weight", weight),
+        # With something missing, as it was given: what is under a mask may be left out.
+        target=array if type(array) is np.ndarray else target,
+        weight=weights,
         pos_weight=nothing,
         label_smoothing=0.0,
         ignore_index=as_ignore_index(ignore_index),

@@ -9,6 +9,7 @@ import numpy as np
 
 from bcelogits import _parallel
 from bcelogits._arrays import Arguments, as_logits, as_real_array, as_row_weight
+from bcelogits._missing import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,19 +81,12 @@ class Rows:
             name, value = self.names.label, self.label[index]
             if value != value:
                 refuse_missing_label(name, index, value)
-            place = written_index(name, index)
-            raise ValueError(f"{place} is {value}, outside [0, 1]{hint}") from None
-
-
-def written_index(name: str, index: tuple[int, ...]) -> str:
-    """Return an element of an argument as it would be written."""
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
+            raise ValueError(f"{name}{place(index)} is {value}, outside [0, 1]{hint}") from None
 
 
 def refuse_missing_label(name: str, index: tuple[int, ...], value: Any) -> NoReturn:
     """Raise a ValueError that names the place of a label that is None or NaN."""
-    place = written_index(name, index)
-    raise ValueError(f"{place} is {value}: a missing label is neither 0 nor 1") from None
+    raise ValueError(f"{name}{place(index)} is {value}: a missing label is neither 0 nor 1") from None
 
 
 def check_broadcast(

@@ -21,6 +21,7 @@ from bcelogits._arrays import (
     as_pos_weight,
     as_real_array,
     as_row_weight,
+    read_real,
     warn,
 )
 from bcelogits._derivatives import grad_and_hess
@@ -274,7 +275,7 @@ def init_score(
     >>> print(f"{init_score(target):.6f} {init_score(target, pos_weight=3):.6f}")
     -1.098612 0.000000
     """
-    array = as_real_array("target", target)
+    array = read_real("target", target)
     if array.ndim not in (1, 2):
         raise ValueError(f"target has shape {array.shape}; it must be (n,) or (n, k)")
     if weight is not None:
@@ -290,7 +291,7 @@ def init_score(
     sums = {
         kind: binary_cross_entropy_with_logits(
             np.broadcast_to(logit, array.shape),
-            array,
+            array if type(array) is np.ndarray else target,
             weight,
             reduction="sum",
             pos_weight=weights,

@@ -10,8 +10,9 @@ import numpy as np
 from bcelogits import _parallel
 from bcelogits._arrays import as_array, as_pos_weight
 from bcelogits._loss import binary_cross_entropy_with_logits
+from bcelogits._missing import place
 from bcelogits._repr import shown
-from bcelogits._rows import Names, Rows, refuse_missing_label, written_index
+from bcelogits._rows import Names, Rows, refuse_missing_label
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -118,32 +119,17 @@ def _is_positive(array: NDArray[Any], pos_label: Any) -> NDArray[np.bool_]:
 
 
 def _refuse_missing(array: NDArray[Any], box: tuple[slice, ...]) -> None:
-    """Raise if a part of an array of labels has an element that is no label."""
-    kind = array.dtype.kind
-    if kind in "fcmM":
-        missing = array[box] != array[box]
-    elif kind in "OT":
-        elements = array[box].astype(object)
-        missing = np.array([_is_missing(e) for e in elements.ravel()], np.bool_)
-        missing = missing.reshape(elements.shape)
-    else:
+    """Raise if a part of an array of labels has a NaN or NaT, which equals no label.
+
+    What else may be missing was refused when the array was read.
+    """
+    if array.dtype.kind not in "fcmMT":
         return
+    missing = array[box] != array[box]
     if missing.any():
         inside = np.unravel_index(int(missing.argmax()), missing.shape)
         index = tuple(int(i) + part.start for i, part in zip(inside, box, strict=True))
         refuse_missing_label("y_true", index, array[index])
-
-
-def _is_missing(element: Any) -> bool:
-    """Whether an element is None, or equals nothing, itself included, as NaN and NaT."""
-    if element is None:
-        return True
-    try:
-        return bool(element != element)
-    except TypeError:  # pandas.NA, of which that is not known
-        return True
-    except ValueError:  # an array
-        return False
 
 
 def _refuse_text(array: NDArray[Any]) -> None:
@@ -155,9 +141,8 @@ def _refuse_text(array: NDArray[Any]) -> None:
         for inside, element in np.ndenumerate(array[box]):
             if isinstance(element, str | bytes):
                 index = tuple(i + part.start for i, part in zip(inside, box, strict=True))
-                place = written_index("y_true", index)
                 raise ValueError(
-                    f"{place} is {_written(element)}, which is a text, not a number; {_HINT}"
+                    f"y_true{place(index)} is {_written(element)}, which is a text, not a number; {_HINT}"
                 )
 
 
