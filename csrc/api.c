@@ -279,6 +279,7 @@ static int is_short(const bcel_call *call, size_t *n)
     if (!is_packed(&call->input, dtype) || !is_packed(&call->target, dtype)) return 0;
     if (call->weight.data || call->pos_weight.data || call->where.data || call->grad_output.data) return 0;
     if (call->label_smoothing != 0 || (call->flags & ~(unsigned)BCEL_CHECK) || call->ndim != 1 || !call->shape) return 0;
+    if (call->hess_floor != call->hess_floor) return 0; /* for the plan to refuse */
     *n = call->shape[0];
     return *n > 0 && *n <= BCEL_CHUNK;
 }

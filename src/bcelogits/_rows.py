@@ -86,7 +86,8 @@ class Rows:
 
 def refuse_missing_label(name: str, index: tuple[int, ...], value: Any) -> NoReturn:
     """Raise a ValueError that names the place of a label that is None or NaN."""
-    raise ValueError(f"{name}{place(index)} is {value}: a missing label is neither 0 nor 1") from None
+    where = f"{name}{place(index)}"
+    raise ValueError(f"{where} is {value}: a missing label is neither 0 nor 1") from None
 
 
 def check_broadcast(

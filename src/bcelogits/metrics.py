@@ -142,7 +142,8 @@ def _refuse_text(array: NDArray[Any]) -> None:
             if isinstance(element, str | bytes):
                 index = tuple(i + part.start for i, part in zip(inside, box, strict=True))
                 raise ValueError(
-                    f"y_true{place(index)} is {_written(element)}, which is a text, not a number; {_HINT}"
+                    f"y_true{place(index)} is {_written(element)}, which is a text, not a number; "
+                    f"{_HINT}"
                 )
 
 
