@@ -49,8 +49,8 @@ static bcel_pass pass_for(bcel_task task, int writes)
     pass.uses_target = 1;
     pass.uses_weight = 1;
     pass.uses_pos_weight = 1;
-    pass.weight_factor = bcel_scaled_of(1);
-    pass.factor = bcel_scaled_of(1);
+    pass.weight_factor.value.hi = 1;
+    pass.factor.value.hi = 1;
     return pass;
 }
 

@@ -73,7 +73,8 @@ typedef struct bcel_chunk {
     const void *x, *y, *q, *w, *p;
     int y_step, w_step, p_step;
     void *out[2];
-    /* The gradient is multiplied by (factor + factor_lo) * before * after. before and after are powers of two: one is
+    /* BCEL_TASK_SUM_GRAD multiplies the gradient by (factor + factor_lo) * before * after; for the others factor and
+     * after are 1, and factor_lo is 0. before and after are powers of two: one is
      * multiplied into the weights, so that no step underflows where the result does not, the other into the result.
      * before is 1 without weights. */
     double factor, factor_lo, before, after;
@@ -95,10 +96,10 @@ typedef enum bcel_precision { BCEL_SINGLE, BCEL_DOUBLE, BCEL_PRECISIONS } bcel_p
 typedef enum bcel_task {
     BCEL_TASK_LOSS,        /* out[0] = loss */
     BCEL_TASK_SUM,         /* lanes += loss */
-    BCEL_TASK_GRAD,        /* out[0] = factor * gradient */
-    BCEL_TASK_LOSS_GRAD,   /* out[0] = loss, out[1] = factor * gradient */
+    BCEL_TASK_GRAD,        /* out[0] = gradient */
+    BCEL_TASK_LOSS_GRAD,   /* out[0] = loss, out[1] = gradient */
     BCEL_TASK_SUM_GRAD,    /* lanes += loss, out[0] = factor * gradient */
-    BCEL_TASK_GRAD_HESS,   /* out[0] = factor * gradient, out[1] = hessian */
+    BCEL_TASK_GRAD_HESS,   /* out[0] = gradient, out[1] = hessian */
     BCEL_TASK_GRAD_TARGET, /* out[0] = derivative by the target; with weights alone */
     BCEL_TASKS
 } bcel_task;

@@ -123,8 +123,9 @@ BCEL_INLINE int N(near_sum_loop)(const bcel_chunk *c, const N(exponentials) *fro
 /* Where the next vector of each operand and result is. */
 typedef struct { const real *x, *y, *q, *w, *p, *e_hi, *e_lo; real *out[2]; } N(places);
 
-BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int careful, const N(places) *at,
-                         size_t rest, N(lanes) *lanes, vec *seen)
+/* scaled: the gradient is multiplied by the factor of c, which is 1 otherwise. */
+BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int careful, int scaled,
+                         const N(places) *at, size_t rest, N(lanes) *lanes, vec *seen)
 {
     int sums = task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD;
     int has_loss = sums || task == BCEL_TASK_LOSS || task == BCEL_TASK_LOSS_GRAD;
@@ -174,9 +175,7 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
         N(denominator) by = N(denominator_of)(l.e);
         vec factor = v_set1((real)c->factor);
         vec factor_lo = v_set1((real)(c->factor - (double)(real)c->factor + c->factor_lo));
-        int scaled = careful || task == BCEL_TASK_GRAD || task == BCEL_TASK_SUM_GRAD; /* others have a factor of 1 */
-        if (weighted && (task == BCEL_TASK_GRAD || task == BCEL_TASK_SUM_GRAD))
-            k = N(coefficients_of)(y, q, v_mul(w, v_set1((real)c->before)), p, weights, careful);
+        if (weighted && scaled) k = N(coefficients_of)(y, q, v_mul(w, v_set1((real)c->before)), p, weights, careful);
         vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, v_set1((real)c->after), scaled, careful);
         v_store(at->out[task == BCEL_TASK_LOSS_GRAD], grad);
         if (task == BCEL_TASK_GRAD_HESS) {
@@ -207,7 +206,8 @@ BCEL_INLINE int N(outputs)(bcel_task task)
 
 /* Returns 1, and adds nothing to the lanes, if a target was not in [0, 1]. The careful loop does not look, and needs no
  * exponentials. */
-BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int careful, const N(exponentials) *e)
+BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int careful, int scaled,
+                        const N(exponentials) *e)
 {
     int sums = task == BCEL_TASK_SUM || task == BCEL_TASK_SUM_GRAD;
     N(places) at = { c->x, c->y, c->q, c->w, c->p, careful ? NULL : e->hi, careful ? NULL : e->lo,
@@ -222,7 +222,7 @@ BCEL_INLINE int N(loop)(const bcel_chunk *c, bcel_task task, int weighted, int c
             N(places) end = { last.x, last.y, last.q, last.w, last.p, at.e_hi, at.e_lo, { last.out[0], last.out[1] } };
             at = end;
         }
-        N(step)(c, task, weighted, careful, &at, rest, &lanes, &seen);
+        N(step)(c, task, weighted, careful, scaled, &at, rest, &lanes, &seen);
         at.x += LANES;
         at.y += (size_t)c->y_step * LANES;
         if (weighted) {
@@ -258,14 +258,14 @@ static int N(targets_in_range)(const bcel_chunk *c)
 BCEL_NOINLINE static int N(run_carefully)(const bcel_chunk *c, bcel_task task, int weighted)
 {
     if (c->check && !N(targets_in_range)(c)) return 1;
-    N(loop)(c, task, weighted, 1, NULL);
+    N(loop)(c, task, weighted, 1, task == BCEL_TASK_SUM_GRAD, NULL);
     return 0;
 }
 
 /* One logarithm for each loss, where their product would lose them. */
 BCEL_NOINLINE static void N(sum_singly)(const bcel_chunk *c, const N(exponentials) *e)
 {
-    N(loop)(c, BCEL_TASK_SUM, 0, 0, e);
+    N(loop)(c, BCEL_TASK_SUM, 0, 0, 0, e);
 }
 
 /* Adds the losses to c->lanes and c->positives; returns 0, having added nothing, if that would not do. */
@@ -298,7 +298,7 @@ BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
         rest = BCEL_TASK_GRAD;
     }
     if (task == BCEL_TASK_SUM && rest != task) return 0;
-    return N(loop)(c, rest, weighted, 0, &e) ? N(run_carefully)(c, task, weighted) : 0;
+    return N(loop)(c, rest, weighted, 0, task == BCEL_TASK_SUM_GRAD, &e) ? N(run_carefully)(c, task, weighted) : 0;
 }
 
 #undef BCEL_DEFINE_KERNEL

@@ -235,9 +235,9 @@ static int builds_weight(const bcel_plan *plan, const bcel_pass *pass, const bce
 
 static int is_weighted(const bcel_plan *plan, const bcel_pass *pass)
 {
+    if (pass->task == BCEL_TASK_GRAD_TARGET || makes_pairs(plan, pass)) return 1;
     bcel_factors f = factors_of(plan, pass);
-    return f.weight || f.pos_weight || builds_weight(plan, pass, &f) || makes_pairs(plan, pass)
-           || pass->task == BCEL_TASK_GRAD_TARGET;
+    return f.weight || f.pos_weight || builds_weight(plan, pass, &f);
 }
 
 /* How the kernels multiply the gradient; kernels: 0 if they cannot. */
@@ -245,9 +245,9 @@ typedef struct { bcel_gradient_factor by; int kernels, weighted; } gradient;
 
 static gradient gradient_of(const bcel_plan *plan, const bcel_pass *pass)
 {
-    gradient g;
-    g.weighted = is_weighted(plan, pass);
-    g.kernels = bcel_split_factor(plan->precision, pass->factor, g.weighted, &g.by);
+    gradient g = { { 1, 0, 1, 1 }, 1, is_weighted(plan, pass) };
+    if (pass->task == BCEL_TASK_SUM_GRAD)
+        g.kernels = bcel_split_factor(plan->precision, pass->factor, g.weighted, &g.by);
     return g;
 }
 

@@ -77,10 +77,10 @@ static void evaluate_logits(const bcel_kernels *kernels, const group *g, bcel_pa
     c.out[0] = softplus;
     kernels->run[BCEL_DOUBLE][BCEL_TASK_LOSS][0](&c);
     c.out[0] = towards_0;
-    kernels->run[BCEL_DOUBLE][BCEL_TASK_GRAD][0](&c);
+    kernels->run[BCEL_DOUBLE][BCEL_TASK_SUM_GRAD][0](&c); /* for the gradient: nobody looks at the lanes */
     c.x = t;
     c.out[0] = towards_1;
-    kernels->run[BCEL_DOUBLE][BCEL_TASK_GRAD][0](&c);
+    kernels->run[BCEL_DOUBLE][BCEL_TASK_SUM_GRAD][0](&c);
     for (int i = 0; i < g->n; ++i) {
         double magnitude = fabs(g->x[i]);
         int vanishes = magnitude >= VANISHES;
@@ -171,6 +171,11 @@ int bcel_split_factor(bcel_precision precision, bcel_scaled factor, int weighted
     bcel_gradient_factor none = { 1, 0, 1, 1 };
     int before = weighted && factor.exponent > 0;
     *split = none;
+    if (factor.exponent == 0) {
+        split->hi = factor.value.hi;
+        split->lo = factor.value.lo;
+        return 1;
+    }
     if (factor.exponent > largest_exponent(precision, weighted)) return 0;
     if (factor.exponent < -largest_exponent(precision, 0)) return 0;
     split->hi = factor.value.hi;
