@@ -1,5 +1,7 @@
 #include "sum.h"
 
+#include "fma.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -312,7 +314,7 @@ bcel_pair bcel_divide(bcel_scaled a, bcel_scaled b)
 {
     bcel_pair q = { a.value.hi / b.value.hi, 0 };
     if (fabs(q.hi) < (double)INFINITY && q.hi != 0) {
-        double remainder = fma(-q.hi, b.value.hi, a.value.hi);
+        double remainder = bcel_fma(-q.hi, b.value.hi, a.value.hi);
         q = bcel_two_sum(q.hi, (remainder + (a.value.lo - q.hi * b.value.lo)) / b.value.hi);
     }
     return scale_pair(q, a.exponent - b.exponent);
@@ -328,7 +330,7 @@ bcel_pair bcel_scaled_multiply(bcel_scaled a, bcel_pair b)
 {
     bcel_pair p = { a.value.hi * b.hi, 0 };
     if (fabs(p.hi) < (double)INFINITY && p.hi != 0)
-        p = bcel_two_sum(p.hi, fma(a.value.hi, b.hi, -p.hi) + (a.value.hi * b.lo + a.value.lo * b.hi));
+        p = bcel_two_sum(p.hi, bcel_fma(a.value.hi, b.hi, -p.hi) + (a.value.hi * b.lo + a.value.lo * b.hi));
     return scale_pair(p, a.exponent);
 }
 
