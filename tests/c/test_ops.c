@@ -3,6 +3,7 @@
  * operations. The specification itself is held to hashes that every machine must reproduce.
  *
  * ROUNDS=n in the environment checks n times 2 random vectors of operands, for a longer run. */
+#include "build.h"
 #include "harness.h"
 #include "numbers.h"
 #include "ops.h"
