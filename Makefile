@@ -223,10 +223,11 @@ lint-c:
 	@echo '#include "bcelogits.h"' | $(CC) -std=c99 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c -
 	@echo '#include "bcelogits.h"' | $(CXX) -std=c++11 -pedantic $(C_WARNINGS) -Icsrc/include -fsyntax-only -x c++ -
 
-# As clang for Windows sees it; as MSVC does, with its own intrinsics; and for Arm.
+# As clang for Windows sees it; as MSVC does, with its own intrinsics and pragmas; for Arm, and for its ARM64EC.
 CLANG_CL := clang --driver-mode=cl /c /W4 /WX /O2 /fp:precise -Xclang -ffreestanding -Icsrc/include -Itests/msvc
 MSVC_WAYS := --target=x86_64-pc-windows-msvc \
-  --target=x86_64-pc-windows-msvc!-Xclang!-U__clang__!/arch:AVX512 --target=aarch64-pc-windows-msvc
+  --target=x86_64-pc-windows-msvc!-Xclang!-U__clang__!/arch:AVX512!-Wno-unknown-pragmas \
+  --target=aarch64-pc-windows-msvc --target=aarch64-pc-windows-msvc!-U_M_ARM64!-D_M_ARM64EC=100!-D_M_X64=100!-D_M_AMD64=100
 
 lint-msvc: ## compile the C core as for Microsoft's compiler, if there is clang
 ifeq ($(shell command -v clang),)

@@ -29,8 +29,14 @@ FLAVOURS = {
     "tsan": ["-O1", "-g1", "-fsanitize=thread"],
     "werror": ["-O3", "-g0", "-Wall", "-Wextra", "-Werror"],
 }
-# The caller's CFLAGS come first on the command line: undo what would change a result.
-COMMON = ["-fno-fast-math", "-ffp-contract=off", "-fvisibility=hidden"]
+# The caller's CFLAGS come first on the command line: undo what would change a result; csrc/build.h
+# refuses what is left. To the linker -fno-fast-math does not undo -funsafe-math-optimizations.
+COMMON = [
+    "-fno-fast-math",
+    "-fno-unsafe-math-optimizations",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
+]
 FLAVOUR = os.environ.get("BCELOGITS_BUILD") or "release"
 if FLAVOUR not in FLAVOURS:
     sys.exit(f"BCELOGITS_BUILD={FLAVOUR!r} is unknown; choose one of {', '.join(FLAVOURS)}")

@@ -5,11 +5,13 @@
 #include "sum.h"
 
 #include <math.h>
+#include <string.h>
 
 #define SAME(value) (value)
 #define IS_TRUE(value) ((value) != 0)
 
-/* Every element type: its constant, its C type, and how a value of it is read. */
+/* Every element type: its constant, a C type of its bits, and how a value of it is read. Elements are copied and not
+ * looked at in place: the caller's may be of another C type, long long or _Float16 say. */
 #define FOR_EACH_DTYPE(DO)               \
     DO(BCEL_FLOAT32, float, SAME)            \
     DO(BCEL_FLOAT64, double, SAME)           \
@@ -48,8 +50,12 @@ bcel_dtype bcel_real_dtype(bcel_precision precision)
 double bcel_element(bcel_dtype dtype, const void *element)
 {
     switch (dtype) {
-#define ELEMENT_CASE(constant, type, read) \
-    case constant: return (double)read(*(const type *)element);
+#define ELEMENT_CASE(constant, type, read)      \
+    case constant: {                            \
+        type value;                             \
+        memcpy(&value, element, sizeof value);  \
+        return (double)read(value);             \
+    }
         FOR_EACH_DTYPE(ELEMENT_CASE)
     }
     return 0;
@@ -68,11 +74,22 @@ void bcel_from_real(bcel_precision precision, bcel_dtype dtype, void *to, const 
 void bcel_from_pair(bcel_dtype dtype, void *to, const bcel_pair *value)
 {
     double rounded = dtype == BCEL_FLOAT64 ? value->hi : bcel_round_to_odd(*value);
+    float single;
+    uint16_t half;
     switch ((int)dtype) {
-    case BCEL_FLOAT32: *(float *)to = (float)rounded; break;
-    case BCEL_FLOAT64: *(double *)to = rounded; break;
-    case BCEL_FLOAT16: *(uint16_t *)to = bcel_half_of_float(bcel_odd_float(rounded)); break;
-    case BCEL_BFLOAT16: *(uint16_t *)to = bcel_bfloat_of_float(bcel_odd_float(rounded)); break;
+    case BCEL_FLOAT32:
+        single = (float)rounded;
+        memcpy(to, &single, sizeof single);
+        break;
+    case BCEL_FLOAT64:
+        memcpy(to, &rounded, sizeof rounded);
+        break;
+    case BCEL_FLOAT16:
+    case BCEL_BFLOAT16:
+        single = bcel_odd_float(rounded);
+        half = dtype == BCEL_FLOAT16 ? bcel_half_of_float(single) : bcel_bfloat_of_float(single);
+        memcpy(to, &half, sizeof half);
+        break;
     }
 }
 
@@ -117,8 +134,12 @@ void bcel_clear_equal_float(bcel_dtype dtype, const void *from, double value, un
 
 #define CLEAR_EQUAL(type)                                                      \
     {                                                                          \
-        const type *values = from;                                             \
-        for (size_t i = 0; i < n; ++i) keep[i] &= values[i] != (type)value;    \
+        const unsigned char *at = from;                                        \
+        for (size_t i = 0; i < n; ++i, at += sizeof(type)) {                   \
+            type element;                                                      \
+            memcpy(&element, at, sizeof element);                              \
+            keep[i] &= element != (type)value;                                 \
+        }                                                                      \
     }
 
 void bcel_clear_equal_int(bcel_dtype dtype, const void *from, int64_t value, unsigned char *keep, size_t n)
@@ -141,10 +162,13 @@ size_t bcel_first_out_of_range(bcel_dtype dtype, const void *from, const unsigne
     switch (dtype) {
 #define RANGE_CASE(constant, type, read)                                                        \
     case constant: {                                                                            \
-        const type *values = from;                                                              \
-        for (size_t i = 0; i < n; ++i)                                                          \
-            if ((!keep || keep[i]) && !((double)read(values[i]) >= 0 && (double)read(values[i]) <= 1)) \
+        const unsigned char *at = from;                                                         \
+        for (size_t i = 0; i < n; ++i, at += sizeof(type)) {                                    \
+            type element;                                                                       \
+            memcpy(&element, at, sizeof element);                                               \
+            if ((!keep || keep[i]) && !((double)read(element) >= 0 && (double)read(element) <= 1)) \
                 return i;                                                                       \
+        }                                                                                       \
         break;                                                                                  \
     }
         FOR_EACH_DTYPE(RANGE_CASE)

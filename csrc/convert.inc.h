@@ -100,8 +100,10 @@ CONVERSION(any_uint64_to_f64, double, uint64_t, store_reals_f64(out, f64_load_u6
     {                                                                             \
         uint64_t bits = 0;                                                        \
         for (size_t i = 0; i < n; ++i) {                                          \
-            bits |= (uint64_t)from[i];                                            \
-            to[i] = (R)(int32_t)from[i];                                          \
+            T element; /* a copy: the caller's may be long long */                \
+            memcpy(&element, from + i, sizeof element);                           \
+            bits |= (uint64_t)element;                                            \
+            to[i] = (R)(int32_t)element;                                          \
         }                                                                         \
         if (bits > INT32_MAX) any_##NAME(to, from, n);                            \
     }

@@ -1,6 +1,23 @@
 #include "cpu.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
+#include "build.h"
+
+/* Leading digits of a text. */
+static const char *read_number(const char *text, int *number)
+{
+    for (*number = 0; *text >= '0' && *text <= '9' && *number < 10000; ++text) *number = 10 * *number + (*text - '0');
+    return text;
+}
+
+int bcel_darwin_keeps_avx512(const char *release)
+{
+    int major, minor = 0;
+    const char *rest = read_number(release, &major);
+    if (*rest == '.') read_number(rest + 1, &minor);
+    return major > 21 || (major == 21 && minor >= 3);
+}
+
+#if defined(BCEL_X86_64)
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #  include <intrin.h>
@@ -30,6 +47,21 @@ static unsigned enabled_registers(void)
 }
 #endif
 
+#if defined(__APPLE__)
+#  include <sys/sysctl.h>
+static int system_keeps_avx512(void)
+{
+    char release[64] = "";
+    size_t size = sizeof release - 1; /* the last stays 0 */
+    return sysctlbyname("kern.osrelease", release, &size, NULL, 0) == 0 && bcel_darwin_keeps_avx512(release);
+}
+#else
+static int system_keeps_avx512(void)
+{
+    return 1;
+}
+#endif
+
 /* Bit positions as in Intel's Software Developer's Manual, volume 2, CPUID, and volume 1, 13.3 for XCR0. */
 unsigned bcel_cpu_features(void)
 {
@@ -48,11 +80,12 @@ unsigned bcel_cpu_features(void)
     const unsigned ymm = XMM | YMM, zmm = ymm | OPMASK | ZMM_LOW | ZMM_HIGH;
     if ((registers & ymm) == ymm && (r[1] & AVX2)) features |= BCEL_CPU_AVX2_FMA;
     const unsigned avx512 = AVX512F | AVX512DQ | avx512bw | avx512vl;
-    if (features && (registers & zmm) == zmm && (r[1] & avx512) == avx512) features |= BCEL_CPU_AVX512;
+    if (features && (registers & zmm) == zmm && (r[1] & avx512) == avx512 && system_keeps_avx512())
+        features |= BCEL_CPU_AVX512;
     return features;
 }
 
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(BCEL_AARCH64)
 
 unsigned bcel_cpu_features(void)
 {

@@ -10,4 +10,8 @@ enum {
 
 unsigned bcel_cpu_features(void);
 
+/* Whether the kernel of macOS of this release ("21.3.0") restores all of AVX-512's registers when a thread goes on: before
+ * 21.3, macOS 12.2, masks could be lost. */
+int bcel_darwin_keeps_avx512(const char *release);
+
 #endif

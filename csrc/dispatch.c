@@ -5,15 +5,17 @@
 #include <string.h>
 
 static const bcel_isa isas[] = {
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(BCEL_AVX)
 #  if defined(BCEL_IMMINTRIN_HEADER) /* emulated: see simd/avx512.h */
     { &bcel_kernels_avx512, BCEL_CPU_AVX2_FMA },
 #  else
     { &bcel_kernels_avx512, BCEL_CPU_AVX512 },
 #  endif
     { &bcel_kernels_avx2, BCEL_CPU_AVX2_FMA },
+#endif
+#if defined(BCEL_X86_64)
     { &bcel_kernels_sse2, 0 },
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(BCEL_AARCH64)
     { &bcel_kernels_neon, BCEL_CPU_NEON },
 #endif
 #if defined(BCEL_SCALAR_NAME)

@@ -3,6 +3,8 @@
 #ifndef BCEL_FLOAT16_H
 #define BCEL_FLOAT16_H
 
+#include "build.h"
+
 #include <stdint.h>
 #include <string.h>
 

@@ -3,6 +3,8 @@
 #ifndef BCEL_FMA_H
 #define BCEL_FMA_H
 
+#include "build.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -10,6 +12,15 @@
 #if defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__aarch64__) || defined(__powerpc64__) \
     || defined(__s390x__) || (defined(__riscv_flen) && __riscv_flen >= 64)
 #  define BCEL_HARDWARE_FMA
+#endif
+
+/* Without optimisation fma() would be a call to a library that is not linked. */
+#if defined(__GNUC__)
+#  define BCEL_FMA __builtin_fma
+#  define BCEL_FMAF __builtin_fmaf
+#else
+#  define BCEL_FMA fma
+#  define BCEL_FMAF fmaf
 #endif
 
 /* A finite number is mantissa * 2^exponent; the top bit of the mantissa is set, unless the number is 0. */
@@ -122,7 +133,7 @@ static inline double bcel_fma_by_integers(double a, double b, double c)
 static inline double bcel_fma(double a, double b, double c)
 {
 #if defined(BCEL_HARDWARE_FMA)
-    return fma(a, b, c);
+    return BCEL_FMA(a, b, c);
 #else
     return bcel_fma_by_integers(a, b, c);
 #endif
@@ -133,7 +144,7 @@ static inline double bcel_fma(double a, double b, double c)
 static inline float bcel_fmaf(float a, float b, float c)
 {
 #if defined(BCEL_HARDWARE_FMA)
-    return fmaf(a, b, c);
+    return BCEL_FMAF(a, b, c);
 #else
     double product = (double)a * (double)b, sum = product + (double)c, part = sum - product;
     double error = (product - (sum - part)) + ((double)c - part);

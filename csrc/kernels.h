@@ -2,6 +2,8 @@
 #ifndef BCEL_KERNELS_H
 #define BCEL_KERNELS_H
 
+#include "build.h"
+
 #include "include/bcelogits.h"
 
 #include <stddef.h>
@@ -126,13 +128,13 @@ typedef struct bcel_kernels {
     void (*clear_equal[BCEL_PRECISIONS])(unsigned char *keep, const void *values, double value, size_t n);
 } bcel_kernels;
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(BCEL_X86_64)
 extern const bcel_kernels bcel_kernels_avx512, bcel_kernels_avx2, bcel_kernels_sse2;
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(BCEL_AARCH64)
 extern const bcel_kernels bcel_kernels_neon;
 #endif
 /* Portable C is the baseline where the processor has no other; on x86-64 it is there for tests that ask for it. */
-#if !defined(__x86_64__) && !defined(_M_X64)
+#if !defined(BCEL_X86_64)
 #  define BCEL_SCALAR_NAME "baseline"
 #elif defined(BCEL_WITH_SCALAR)
 #  define BCEL_SCALAR_NAME "scalar"

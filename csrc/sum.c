@@ -1,5 +1,7 @@
 #include "sum.h"
 
+#include "fma.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -307,12 +309,50 @@ static bcel_pair scale_pair(bcel_pair value, int exponent)
     return value;
 }
 
+#if !defined(BCEL_HARDWARE_FMA)
+/* Products of the halves of two such numbers are exact, and so are those of the halves' rests. */
+static int is_moderate(double a)
+{
+    return fabs(a) > 0x1p-400 && fabs(a) < 0x1p400;
+}
+
+/* The upper 26 bits (Veltkamp). */
+static double upper_half(double a)
+{
+    double shifted = 0x1.0000002p27 * a;
+    return shifted - (shifted - a);
+}
+#endif
+
+/* a * b - product exactly, where product is a * b rounded: in a fraction of the time that bcel_fma takes by integers, if
+ * both are moderate (Dekker). */
+static double product_error(double a, double b, double product)
+{
+#if !defined(BCEL_HARDWARE_FMA)
+    if (is_moderate(a) && is_moderate(b)) {
+        double a_hi = upper_half(a), a_lo = a - a_hi, b_hi = upper_half(b), b_lo = b - b_hi;
+        return ((a_hi * b_hi - product) + a_hi * b_lo + a_lo * b_hi) + a_lo * b_lo;
+    }
+#endif
+    return bcel_fma(a, b, -product);
+}
+
+/* a - q * b, where q is a / b rounded: a double. So is a less the product, which is near. */
+static double remainder_of(double a, double q, double b)
+{
+#if !defined(BCEL_HARDWARE_FMA)
+    double product = q * b;
+    if (is_moderate(q) && is_moderate(b)) return (a - product) - product_error(q, b, product);
+#endif
+    return bcel_fma(-q, b, a);
+}
+
 /* Two steps of long division; the quotient's relative error is below 2^-100. */
 bcel_pair bcel_divide(bcel_scaled a, bcel_scaled b)
 {
     bcel_pair q = { a.value.hi / b.value.hi, 0 };
     if (fabs(q.hi) < (double)INFINITY && q.hi != 0) {
-        double remainder = fma(-q.hi, b.value.hi, a.value.hi);
+        double remainder = remainder_of(a.value.hi, q.hi, b.value.hi);
         q = bcel_two_sum(q.hi, (remainder + (a.value.lo - q.hi * b.value.lo)) / b.value.hi);
     }
     return scale_pair(q, a.exponent - b.exponent);
@@ -328,7 +368,7 @@ bcel_pair bcel_scaled_multiply(bcel_scaled a, bcel_pair b)
 {
     bcel_pair p = { a.value.hi * b.hi, 0 };
     if (fabs(p.hi) < (double)INFINITY && p.hi != 0)
-        p = bcel_two_sum(p.hi, fma(a.value.hi, b.hi, -p.hi) + (a.value.hi * b.lo + a.value.lo * b.hi));
+        p = bcel_two_sum(p.hi, product_error(a.value.hi, b.hi, p.hi) + (a.value.hi * b.lo + a.value.lo * b.hi));
     return scale_pair(p, a.exponent);
 }
 

@@ -26,11 +26,8 @@ install(FILES cmake/bcelogits-config.cmake ${PROJECT_BINARY_DIR}/bcelogits-confi
 
 # pkg-config.
 set(bcelogits_cflags "")
-set(bcelogits_libs "")
 if(bcelogits_kind STREQUAL "shared")
   set(bcelogits_cflags " -DBCELOGITS_SHARED")
-elseif(NOT WIN32)
-  set(bcelogits_libs " -lm")
 endif()
 # An absolute folder stays as it is; a relative one is found from where the file lies.
 foreach(dir IN ITEMS LIBDIR INCLUDEDIR)

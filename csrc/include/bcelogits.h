@@ -10,9 +10,10 @@
  *     or weights within 3 ULP; sums and means within the same bound at any length.
  *   - The same bits on every processor with a fused multiply-add, for any alignment and any split of the
  *     work at multiples of BCEL_BLOCK elements.
- *   - No allocation, no lock, no thread, no input or output, no errno; the floating-point environment is
- *     not changed. The only global state is the choice of an instruction set, made once. An optimised build
- *     takes less than 128 KiB of stack.
+ *   - No allocation, no lock, no thread, no input or output, no errno. The only global state is the choice of
+ *     an instruction set, made once. An optimised build takes less than 128 KiB of stack.
+ *   - Rounding and traps of the floating-point environment are not changed, nor is whether subnormal numbers
+ *     are flushed to zero; see "The floating-point environment" below for what is asked of it.
  *   - No byte outside the arguments is read or written.
  *
  * How it is used
@@ -44,6 +45,14 @@
  *   the very memory of an operand: same address, strides, dtype and byte order. Any other overlap of an
  *   output with an operand, an accumulator or another output is the caller's error, and so is an output two
  *   of whose elements share a byte.
+ *
+ * The floating-point environment
+ *   Results are those promised where the caller's thread rounds to nearest and keeps subnormal numbers, which is
+ *   how every program starts. Elsewhere they may be less accurate, and 0 where they are subnormal, but every
+ *   function returns. Flags of exceptions may be raised, by any input, and are never cleared or read: no result
+ *   depends on them. Traps must be masked, which is how every program starts too: where an exception is to stop
+ *   the program (feenableexcept, _controlfp), it may do so within any function, for infinite and NaN logits and
+ *   for finite ones.
  *
  * Errors
  *   A bcel_status says what is wrong with the contents of a call. Pointers to structs are not checked: none

@@ -1,4 +1,5 @@
-#if defined(__x86_64__) || defined(_M_X64)
+#include "../build.h"
+#if defined(BCEL_AVX)
 #include "../simd/avx512.h"
 #define ISA avx512
 #define BCEL_ISA_NAME "avx512"

@@ -1,4 +1,5 @@
-#if defined(__x86_64__) || defined(_M_X64)
+#include "../build.h"
+#if defined(BCEL_X86_64)
 #include "../simd/sse2.h"
 #define ISA sse2
 #define BCEL_ISA_NAME "baseline"

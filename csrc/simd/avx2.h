@@ -2,6 +2,8 @@
 #ifndef BCEL_SIMD_AVX2_H
 #define BCEL_SIMD_AVX2_H
 
+#include "../build.h"
+
 #include <immintrin.h>
 #if defined(_MSC_VER) && defined(__clang__) /* its immintrin.h leaves out what the command line does not enable */
 #  include <smmintrin.h>

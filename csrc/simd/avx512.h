@@ -2,6 +2,8 @@
 #ifndef BCEL_SIMD_AVX512_H
 #define BCEL_SIMD_AVX512_H
 
+#include "../build.h"
+
 /* BCEL_IMMINTRIN_HEADER names an emulation of the intrinsics, for tests on processors without them. */
 #if defined(BCEL_IMMINTRIN_HEADER)
 #  include BCEL_IMMINTRIN_HEADER

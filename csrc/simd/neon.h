@@ -2,6 +2,8 @@
 #ifndef BCEL_SIMD_NEON_H
 #define BCEL_SIMD_NEON_H
 
+#include "../build.h"
+
 #include <arm_neon.h>
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
-#if defined(__x86_64__) || defined(_M_X64)
+#include "build.h"
+#if defined(BCEL_AVX)
 #include "simd/avx2.h"
 #define VOCABULARY avx2
 #include "contraction.inc.h"

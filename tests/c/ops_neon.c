@@ -1,4 +1,5 @@
-#if defined(__aarch64__) || defined(_M_ARM64)
+#include "build.h"
+#if defined(BCEL_AARCH64)
 #include "simd/neon.h"
 #define VOCABULARY ops_neon
 #include "ops.inc.h"

@@ -1,5 +1,6 @@
 /* The choice of an instruction set: the ladder under faked processors, names forced, unknown and unsupported. */
 #include "harness.h"
+#include "build.h"
 #include "cpu.h"
 #include "dispatch.h"
 
@@ -31,8 +32,10 @@ static void test_list(void)
                 CHECK(bcel_isa_at(i)->kernels->run[precision][task][1] != NULL);
         }
     }
-#if defined(__x86_64__) || defined(_M_X64)
-    CHECK(is_built_in("avx2"));
+#if defined(BCEL_AVX)
+    CHECK(is_built_in("avx2") && is_built_in("avx512"));
+#else
+    CHECK(!is_built_in("avx2") && !is_built_in("avx512"));
 #endif
 }
 
@@ -51,7 +54,7 @@ static void test_faked_processors(void)
         }
     }
     CHECK(strcmp(bcel_best_kernels(0)->name, "baseline") == 0);
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(BCEL_AVX)
 #  if defined(BCEL_IMMINTRIN_HEADER) /* emulated: for every processor with AVX2 */
     CHECK(strcmp(bcel_best_kernels(BCEL_CPU_AVX2_FMA)->name, "avx512") == 0);
 #  else
@@ -60,6 +63,14 @@ static void test_faked_processors(void)
     CHECK(strcmp(bcel_best_kernels(BCEL_CPU_AVX512)->name, "avx2") != 0);
     if (is_built_in("avx512")) CHECK(strcmp(bcel_best_kernels(BCEL_CPU_AVX2_FMA | BCEL_CPU_AVX512)->name, "avx512") == 0);
 #endif
+}
+
+static void test_releases_of_macos(void)
+{
+    const char *kept[] = { "21.3.0", "21.6.0", "21.10", "22.0.0", "25.1.0", "100.0.0" };
+    const char *lost[] = { "21.2.0", "21.0.0", "20.6.0", "9.8.0", "21", "", "unknown", "-22.0.0", ".22", "2a.9" };
+    for (size_t i = 0; i < COUNT(kept); ++i) CHECK(bcel_darwin_keeps_avx512(kept[i]));
+    for (size_t i = 0; i < COUNT(lost); ++i) CHECK(!bcel_darwin_keeps_avx512(lost[i]));
 }
 
 static void test_first_choice(void)
@@ -104,6 +115,7 @@ int main(int argc, char **argv)
         { "first choice", test_first_choice, 0 },
         { "list of instruction sets", test_list, 0 },
         { "faked processors", test_faked_processors, 0 },
+        { "releases of macOS", test_releases_of_macos, 0 },
         { "forced, unknown and unsupported names", test_forced_names, 0 },
     };
     return run_tests("dispatch", tests, COUNT(tests), argc, argv);

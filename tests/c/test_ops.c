@@ -3,6 +3,7 @@
  * operations. The specification itself is held to hashes that every machine must reproduce.
  *
  * ROUNDS=n in the environment checks n times 2 random vectors of operands, for a longer run. */
+#include "build.h"
 #include "harness.h"
 #include "numbers.h"
 #include "ops.h"
@@ -36,13 +37,15 @@ static const struct {
     const char *name;
     const vocabulary *vocabulary;
 } vocabularies[] = {
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(BCEL_AVX)
     { "avx512", &ops_avx512 },
     { "avx2", &ops_avx2 },
+#endif
+#if defined(BCEL_X86_64)
     { "baseline", &ops_sse2 },
     { "scalar", &ops_scalar },
 #else
-#  if defined(__aarch64__) || defined(_M_ARM64)
+#  if defined(BCEL_AARCH64)
     { "neon", &ops_neon },
 #  endif
     { "baseline", &ops_scalar },
