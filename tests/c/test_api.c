@@ -871,7 +871,7 @@ static void check_grad_parts(random_state *r, const random_call *c, bcel_functio
     memcpy(of_parts.memory, blank.memory, blank.bytes);
     /* Elementwise the factor is rounded before it is multiplied, and beside grad_output the sum is another. */
     if ((kept < most || has_value) && (plain || !c->call.grad_output.data)) {
-        add_each(r, c, kept, DIFFERENTIATED, function, sums);
+        add_each(r, c, kept, DIFFERENTIATED, (int)function, sums);
         for (size_t i = 0; i < outer; ++i) {
             bcel_output one = output_at(&of_parts, i);
             CHECK(bcel_reduce_grad_result(function, how, scale, given, &sums[i], &one) == BCEL_OK);
