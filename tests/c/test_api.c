@@ -815,7 +815,7 @@ static void check_each_blocks(random_state *r, const random_call *c, bcel_reduct
     bcel_output to_whole = output_of(&whole);
     CHECK(sums && bcel_reduce(reduction, kept, &c->call, &to_whole) == BCEL_OK);
     for (int kind = REDUCED; kind <= ACCUMULATED; ++kind) {
-        add_each(r, c, kept, (each_kind)kind, reduction, sums);
+        add_each(r, c, kept, (each_kind)kind, (int)reduction, sums);
         for (size_t i = 0; i < outer; ++i) {
             bcel_output one = output_at(&of_parts, i);
             CHECK(bcel_accumulator_result(&sums[i], reduction, &one) == BCEL_OK);
