@@ -8,9 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from clibrary import ROOT, compiler, require, run
@@ -54,7 +52,7 @@ class TestRefused:
     def test_every_source_refuses_fast_math(self, source: Path):
         for name in gnu_compilers():
             for flag in ("-ffast-math", "-Ofast"):
-                text = complaint([name, flag, INCLUDE, "-E", source])
+                text = complaint([name, "-Wfatal-errors", flag, INCLUDE, "-E", source])
                 assert "must not be built with -ffast-math" in text
                 assert "-fno-fast-math" in text
 
@@ -126,13 +124,12 @@ class TestContraction:
             without = self.disassembly(
                 name, ROOT / source, tmp_path, "-mfma", "-std=c11", "-ffp-contract=off"
             )
-            # gcc's default, and clang's, which heeds no pragma where it is told to fuse everywhere.
+            # Their defaults. clang heeds no pragma where it is told to fuse everywhere.
             flag = "on" if is_clang(name) else "fast"
-            default = self.disassembly(name, ROOT / source, tmp_path, "-mfma")
             asked = self.disassembly(
                 name, ROOT / source, tmp_path, "-mfma", f"-ffp-contract={flag}"
             )
-            assert without == default == asked
+            assert without == asked
 
 
 class TestInstructionSets:
@@ -172,9 +169,7 @@ class TestNoMathLibrary:
             pytest.skip("a flag of x86-64 compilers")
         require("nm")
         for name in gnu_compilers():
-            for source in ("sum.c", "convert.c", "isa/sse2.c", "isa/neon.c"):
-                if flags.startswith("-O2") and source.startswith("isa"):
-                    continue  # long, and no more is called
+            for source in ("sum.c", "convert.c"):
                 output = tmp_path / "object.o"
                 run(name, *flags.split(), INCLUDE, "-c", CSRC / source, "-o", output)
                 called = set(re.findall(r" U (\w+)", run("nm", "-u", output)))

@@ -815,7 +815,7 @@ static void check_each_blocks(random_state *r, const random_call *c, bcel_reduct
     bcel_output to_whole = output_of(&whole);
     CHECK(sums && bcel_reduce(reduction, kept, &c->call, &to_whole) == BCEL_OK);
     for (int kind = REDUCED; kind <= ACCUMULATED; ++kind) {
-        add_each(r, c, kept, (each_kind)kind, reduction, sums);
+        add_each(r, c, kept, (each_kind)kind, (int)reduction, sums);
         for (size_t i = 0; i < outer; ++i) {
             bcel_output one = output_at(&of_parts, i);
             CHECK(bcel_accumulator_result(&sums[i], reduction, &one) == BCEL_OK);
@@ -871,7 +871,7 @@ static void check_grad_parts(random_state *r, const random_call *c, bcel_functio
     memcpy(of_parts.memory, blank.memory, blank.bytes);
     /* Elementwise the factor is rounded before it is multiplied, and beside grad_output the sum is another. */
     if ((kept < most || has_value) && (plain || !c->call.grad_output.data)) {
-        add_each(r, c, kept, DIFFERENTIATED, function, sums);
+        add_each(r, c, kept, DIFFERENTIATED, (int)function, sums);
         for (size_t i = 0; i < outer; ++i) {
             bcel_output one = output_at(&of_parts, i);
             CHECK(bcel_reduce_grad_result(function, how, scale, given, &sums[i], &one) == BCEL_OK);
