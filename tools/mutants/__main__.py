@@ -18,8 +18,10 @@ import threading
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from tools.mutants.mutant import Mutant, chosen
@@ -87,23 +89,27 @@ def _digest(paths: list[Path]) -> str:
 
 def _limits(trials: Trials, mutants: list[Mutant]) -> dict[str, float]:
     """Run without a mutant what will be run: it must pass, and tells how long it takes."""
+    path = WORK / "limits.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
     limits: dict[str, float] = {}
 
-    def limit(name: str, run: object, *arguments: object) -> None:
-        start = time.monotonic()
-        run(*arguments)  # type: ignore[operator]
-        limits[name] = 5 * (time.monotonic() - start) + 30
-        print(f"without a mutant: {name}: {time.monotonic() - start:.0f} s", flush=True)
+    def limit(name: str, source: Path, run: Callable[[], None]) -> None:
+        digest = _digest([source])
+        if known.get(name, [None])[0] != digest:
+            start = time.monotonic()
+            run()
+            known[name] = digest, time.monotonic() - start
+            path.write_text(json.dumps(known))
+            print(f"without a mutant: {name}: {known[name][1]:.0f} s", flush=True)
+        limits[name] = 5 * known[name][1] + 30
 
     for name in sorted({name for m in mutants for name in tests_of(m.file)}):
-        if (ROOT / f"tests/test_{name}.py").exists():
-            limit(name, trials.run_tests, [name], 3600)
-        else:
-            limits[name] = 0
+        limit(name, ROOT / f"tests/test_{name}.py", partial(trials.run_tests, [name], 3600))
     if any(not m.file.endswith(".py") for m in mutants):
         base = trials.build_base()
-        for program in REACHED["c"]["programs"]:
-            limit(program, trials.run_program, base, program, 3600)
+        for name in REACHED["c"]["programs"]:
+            source = ROOT / f"tests/c/{name}.c"
+            limit(name, source, partial(trials.run_program, base, name, 3600))
     return limits
 
 
