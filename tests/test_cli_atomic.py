@@ -1,4 +1,4 @@
-"""Files that take their place as a whole: who may put one there, and what is left after failures."""
+"""Files that take their place as a whole: who may put one there, and what failures leave."""
 
 from __future__ import annotations
 
@@ -80,9 +80,10 @@ def test_a_check_that_raises_leaves_everything_as_it_was(tmp_path: Path) -> None
     def refuse() -> None:
         raise CommandError("changed")
 
-    with pytest.raises(CommandError, match="changed"), NewFile(str(path)) as file:
+    with NewFile(str(path)) as file:
         file.write(b"new")
-        file.commit(refuse)
+        with pytest.raises(CommandError, match="changed"):
+            file.commit(refuse)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
     assert not is_locked(tmp_path)

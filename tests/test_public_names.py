@@ -125,7 +125,7 @@ def test_version():
 def described(text):
     """Return the names of the section Parameters of numpydoc, each with its description.
 
-    Several that follow each other may share one that comes after the last and begins with All these.
+    Several that follow each other may share one after the last, which begins with All these.
     """
     found, waiting = {}, []
     section = re.search(r"(?ms)^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", text)
@@ -181,10 +181,12 @@ def test_what_is_not_described_is_seen():
     """The last two tests fail where they should."""
     one, two = "a : int\n    Is a.", "b, c : int, optional\n    Are b and c."
     parts = "Words.\n\nParameters\n----------\n{}\n\nReturns\n-------\nd : int\n    Is d.\n"
-    assert described(parts.format(f"{one}\n{two}")) == dict(a="Is a.", b="Are b and c.", c="Are b and c.")
+    both = {"a": "Is a.", "b": "Are b and c.", "c": "Are b and c."}
+    assert described(parts.format(f"{one}\n{two}")) == both
     assert described(parts.format(f"a : int\n{two}"))["a"] == ""
     shared = parts.format("a : int\nb : int\n    All these as in `f`.\nc : int")
-    assert described(shared) == dict(a="All these as in `f`.", b="All these as in `f`.", c="")
+    same = "All these as in `f`."
+    assert described(shared) == {"a": same, "b": same, "c": ""}
     assert described("Words about a : int.\n\nReturns\n-------\na : int\n    Is a.\n") == {}
     for wrong in (f"{one}\n{one}", f"{one}\nb: int\n    Is b."):
         with pytest.raises(AssertionError):
