@@ -182,10 +182,10 @@ class _Finder:
         elif isinstance(node, ast.UnaryOp):
             if not isinstance(node.op, ast.UAdd):
                 start, _ = self._span(node)
-                end, _ = self._span(node.operand)
-                removed = self.text[start:end]
-                if removed.strip() in ("not", "-", "~"):  # not where a bracket is between
-                    yield self._mutant(function, start, end, "", f"`{removed.strip()}` removed")
+                removed = {ast.Not: "not", ast.USub: "-", ast.Invert: "~"}[type(node.op)]
+                end = start + len(removed)
+                end += self.text[end] == " "
+                yield self._mutant(function, start, end, "", f"`{removed}` removed")
         elif isinstance(node, ast.Constant):
             yield from self._constant(node, function)
         elif isinstance(node, ast.IfExp):
