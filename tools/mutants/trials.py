@@ -224,6 +224,7 @@ def _verdict(failed: _FailedError, where: str, start: float) -> Verdict:
     if failed.status is None:
         return Verdict("timeout", where, seconds)
     found = re.search(r"^(?:FAILED|ERROR) (\S+)", failed.output, re.MULTILINE)
-    if failed.status == 4:  # pytest's answer to wrong arguments: no test has run
-        raise SystemExit(failed.output)
-    return Verdict("killed", found[1] if found else where, seconds)
+    if failed.status == 4 or failed.status == -signal.SIGKILL:
+        # pytest's answer to wrong arguments, the system's to too little memory: no test has failed
+        raise SystemExit(f"status {failed.status}: {failed.output}")
+    return Verdict("killed", found[1] if found else f"{where}: status {failed.status}", seconds)
