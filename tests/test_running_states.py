@@ -30,6 +30,8 @@ REDUCTIONS = ["mean", "sum", "weighted_mean"]
 # Relative to the sum of the absolute values of the terms. The losses are right to 3 ULP of their
 # dtype, those of half precision being computed as floats; their sums are exact.
 EPS = {np.float16: 2.0**-11, np.float32: 2.0**-23, np.float64: 2.0**-52}
+# And to as many subnormal numbers of what they are computed in.
+LEAST = {np.float16: 2.0**-149, np.float32: 2.0**-149, np.float64: 2.0**-1074}
 LOGITS = [-np.inf, -1e4, -20.0, -0.5, 0.0, 5e-324, 0.25, 3.0, 700.0, np.inf]
 WEIGHTS = [0.0, 2.0**-20, 0.1, 1.0, 3.5]
 
@@ -72,7 +74,7 @@ def terms(options: dict[str, Any], column: int, dtype: Any, *arrays: Any) -> Ter
         "weight": w.tolist(),
         "positive": [part for parts in products for part in parts],
         "loss": np.asarray(twin.value, np.float64).tolist(),
-        "bound": np.asarray(4 * EPS[dtype] * twin.magnitude, np.float64).tolist(),
+        "bound": np.asarray(4 * (EPS[dtype] * twin.magnitude + LEAST[dtype]), np.float64).tolist(),
     }
 
 
@@ -304,7 +306,7 @@ class Machine(RuleBasedStateMachine):
                 if not divisor:
                     assert not math.isfinite(value)
                 elif math.isfinite(one["loss"]):
-                    bound = one["bound"] / divisor + 2.0**-52 * abs(value)
+                    bound = one["bound"] / divisor + 2.0**-52 * abs(value) + 2.0**-1074
                     assert abs(value - one["loss"] / divisor) <= bound
                 else:
                     np.testing.assert_equal(value, one["loss"])
