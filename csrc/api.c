@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "dispatch.h"
 #include "plan.h"
+#include "scaled.h"
 
 #include <math.h>
 #include <string.h>
@@ -48,8 +49,8 @@ static bcel_pass pass_for(bcel_task task, int writes)
     pass.uses_target = 1;
     pass.uses_weight = 1;
     pass.uses_pos_weight = 1;
-    pass.weight_factor = 1;
-    pass.factor.hi = 1;
+    pass.weight_factor = bcel_scaled_of(1);
+    pass.factor = bcel_scaled_of(1);
     return pass;
 }
 
@@ -71,7 +72,7 @@ static bcel_pass pass_for_grad(bcel_function function, int sums, double label_sm
     pass.uses_grad_output = 1;
     if (function == BCEL_GRAD_TARGET) {
         pass.task = BCEL_TASK_GRAD_TARGET;
-        pass.weight_factor = 1 - label_smoothing;
+        pass.weight_factor = bcel_scaled_of(1 - label_smoothing);
     } else if (function == BCEL_GRAD_WEIGHT) {
         pass.uses_weight = 0;
     } else {
@@ -115,7 +116,7 @@ bcel_status bcel_map_blocks(bcel_function function, const bcel_call *call, const
     case BCEL_LOSS_AND_GRAD: pass = pass_for(BCEL_TASK_LOSS_GRAD, 2); pass.scales_grad = 1; break;
     case BCEL_GRAD_AND_HESS: pass = pass_for(BCEL_TASK_GRAD_HESS, 2); pass.uses_grad_output = 1; break;
     case BCEL_SIGMOID: pass = pass_of_logit(BCEL_TASK_GRAD, 0); break;
-    case BCEL_LOG_SIGMOID: pass = pass_of_logit(BCEL_TASK_LOSS, 1); pass.weight_factor = -1; break;
+    case BCEL_LOG_SIGMOID: pass = pass_of_logit(BCEL_TASK_LOSS, 1); pass.weight_factor = bcel_scaled_of(-1); break;
     case BCEL_SOFTPLUS: pass = pass_of_logit(BCEL_TASK_LOSS, 0); break;
     default: return BCEL_INVALID_ARGUMENT;
     }
@@ -221,11 +222,9 @@ static bcel_status kept_walk_output(kept_walk *walk, const bcel_output *output)
 
 static void write_value(char *to, bcel_dtype dtype, int swapped, bcel_pair value)
 {
-    unsigned char element[8];
+    BCEL_ALIGNED(unsigned char element[8]);
     size_t size = bcel_dtype_size(dtype);
-    double aligned;
-    bcel_from_pair(dtype, &aligned, &value);
-    memcpy(element, &aligned, size);
+    bcel_from_pair(dtype, element, &value);
     if (swapped) bcel_swap_bytes(element, size, 1);
     memcpy(to, element, size);
 }
@@ -280,6 +279,7 @@ static int is_short(const bcel_call *call, size_t *n)
     if (!is_packed(&call->input, dtype) || !is_packed(&call->target, dtype)) return 0;
     if (call->weight.data || call->pos_weight.data || call->where.data || call->grad_output.data) return 0;
     if (call->label_smoothing != 0 || (call->flags & ~(unsigned)BCEL_CHECK) || call->ndim != 1 || !call->shape) return 0;
+    if (call->hess_floor != call->hess_floor) return 0; /* for the plan to refuse */
     *n = call->shape[0];
     return *n > 0 && *n <= BCEL_CHUNK;
 }
@@ -295,6 +295,7 @@ static bcel_status reduce_short(bcel_reduction reduction, const bcel_call *call,
     bcel_lanes_init(&lanes, &aside);
     bcel_chunk c = { .n = n, .x = call->input.data, .y = call->target.data, .y_step = 1,
                      .check = (call->flags & BCEL_CHECK) != 0, .lanes = &lanes,
+                     .factor = 1, .before = 1, .after = 1,
                      .ahead = { { (uintptr_t)call->input.data, 0 }, { (uintptr_t)call->target.data, 0 } } };
     if (kernels->run[precision][BCEL_TASK_SUM][0](&c)) return BCEL_TARGET_OUT_OF_RANGE;
     bcel_total_init(&total);
@@ -364,15 +365,34 @@ bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_call *cal
                                                : reduce_singly(reduction, &walk, &plan, &pass);
 }
 
-/* scale / (what the reduction divides by), known before the pass that needs it. */
-static bcel_pair scale_of_reduction(bcel_reduction reduction, double scale, const bcel_plan *plan)
+/* What a gradient is multiplied by: scale / (what the reduction divides by). A mean that has nothing to divide by has no
+ * gradient either: NaN, whatever the scale. */
+static bcel_scaled factor_of(double scale, bcel_scaled divisor)
+{
+    if (divisor.value.hi == 0) return bcel_scaled_of((double)NAN);
+    return bcel_scaled_quotient(bcel_scaled_of(scale), divisor);
+}
+
+static int is_nan(double a)
+{
+    return a != a;
+}
+
+/* The same, known before the pass that needs it. */
+static bcel_scaled scale_of_reduction(bcel_reduction reduction, double scale, const bcel_plan *plan)
 {
     uint64_t count = plan->n;
     bcel_total weight;
     bcel_total_init(&weight);
     if (reduction != BCEL_SUM)
         bcel_plan_count(plan, 0, plan->n, &count, reduction == BCEL_WEIGHTED_MEAN ? &weight : NULL);
-    return bcel_divide(scaled(scale), divisor(reduction, plan, count, &weight));
+    return factor_of(scale, divisor(reduction, plan, count, &weight));
+}
+
+static void set_factor(bcel_pass *pass, bcel_scaled factor)
+{
+    pass->factor = factor;
+    pass->undefined = is_nan(factor.value.hi);
 }
 
 bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bcel_call *call,
@@ -383,7 +403,7 @@ bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bc
     bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_SUM, grad, 1, 1);
     if (status != BCEL_OK) return status;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM_GRAD, 1, reduction);
-    pass.factor = scale_of_reduction(reduction, scale, &plan);
+    set_factor(&pass, scale_of_reduction(reduction, scale, &plan));
     bcel_totals totals;
     bcel_totals_init(&totals);
     status = run_all(&plan, &pass, &totals);
@@ -392,18 +412,22 @@ bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bc
     return BCEL_OK;
 }
 
-/* What the sums of a derivative become: each is less by `offset` for each element, and multiplied by `factor`. */
-typedef struct { bcel_pair offset, factor; } adjustment;
+/* What the sums of a derivative become: each is less by `offset` for each element, and multiplied by `factor`. The sum
+ * of nothing stays 0. */
+typedef struct { bcel_pair offset; bcel_scaled factor; } adjustment;
 
 static bcel_pair adjusted(bcel_scaled sum, uint64_t count, adjustment by)
 {
+    bcel_pair nothing = { 0, 0 };
+    if (count == 0) return nothing;
     if (by.offset.hi != 0) {
         bcel_scaled minus_count = scaled(-(double)count);
         bcel_pair taken = bcel_scaled_multiply(minus_count, by.offset);
         sum.value = bcel_pair_add(bcel_unscaled(sum), taken);
         sum.exponent = 0;
     }
-    return bcel_scaled_multiply(sum, by.factor);
+    if (is_nan(by.factor.value.hi)) return by.factor.value;
+    return bcel_scaled_value(bcel_scaled_product(bcel_scaled_normalized(sum), by.factor));
 }
 
 /* The sums of a derivative over all dimensions but the first `kept`. */
@@ -429,7 +453,7 @@ static bcel_status sum_grad(bcel_function function, int kept, const bcel_call *c
 
 bcel_status bcel_sum_grad(bcel_function function, int kept, const bcel_call *call, const bcel_output *output)
 {
-    adjustment none = { { 0, 0 }, { 1, 0 } };
+    adjustment none = { { 0, 0 }, bcel_scaled_of(1) };
     if (!is_grad_of_parameter(function)) return BCEL_INVALID_ARGUMENT;
     if (kept == call->ndim) return bcel_map(function, call, output);
     if (function == BCEL_GRAD_TARGET) return BCEL_INVALID_ARGUMENT;
@@ -450,14 +474,15 @@ static bcel_call without_grad_output(const bcel_call *call)
 }
 
 /* The gradient by a parameter, of blocks, where it has a value for each element. */
-static bcel_status map_grad_blocks(bcel_function function, bcel_pair factor, const bcel_call *call,
+static bcel_status map_grad_blocks(bcel_function function, bcel_scaled factor, const bcel_call *call,
                                    const bcel_output *output, size_t first_block, size_t last_block)
 {
     bcel_plan plan;
     bcel_status status = bcel_plan_init(&plan, call, 0, BCEL_ORDER_ANY, output, 1, 1);
     if (status != BCEL_OK) return status;
     bcel_pass pass = pass_for_grad(function, 0, call->label_smoothing);
-    pass.weight_factor *= factor.hi;
+    pass.undefined = is_nan(factor.value.hi);
+    if (!pass.undefined) pass.weight_factor = bcel_scaled_product(pass.weight_factor, factor);
     range r = range_of_blocks(plan.n, first_block, last_block);
     return bcel_plan_run(&plan, &pass, r.start, r.end, NULL);
 }
@@ -481,7 +506,7 @@ bcel_status bcel_reduce_grad(bcel_function function, bcel_reduction reduction, d
     bcel_plan plan;
     bcel_status status = bcel_plan_init(&plan, &without, 0, BCEL_ORDER_SUM, NULL, 0, 1);
     if (status != BCEL_OK) return status;
-    adjustment by = { { 0, 0 }, { 0, 0 } };
+    adjustment by = { { 0, 0 }, bcel_scaled_of(1) };
     if (subtracts_value(function, reduction)) {
         bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM, 0, reduction);
         bcel_totals totals;
@@ -662,7 +687,7 @@ bcel_status bcel_value_and_grad_blocks(bcel_accumulator *accumulator, bcel_reduc
     if (!is_reduction(reduction)) return BCEL_INVALID_ARGUMENT;
     if (!counted && reduction != BCEL_SUM) return BCEL_INVALID_ARGUMENT;
     bcel_pass pass = pass_for_reduction(BCEL_TASK_SUM_GRAD, 1, reduction);
-    pass.factor = bcel_divide(scaled(scale), accumulated_divisor(reduction, counted));
+    set_factor(&pass, factor_of(scale, accumulated_divisor(reduction, counted)));
     return run_blocks(accumulator, &pass, call, grad, first_block, last_block);
 }
 
@@ -683,7 +708,7 @@ static bcel_status accumulated_adjustment(bcel_function function, bcel_reduction
     bcel_scaled divisor = accumulated_divisor(reduction, counted);
     bcel_pair none = { 0, 0 };
     by->offset = subtracts_value(function, reduction) ? bcel_divide(bcel_exact_value(&counted->loss), divisor) : none;
-    by->factor = bcel_divide(scaled(scale), divisor);
+    by->factor = factor_of(scale, divisor);
     return BCEL_OK;
 }
 
@@ -749,9 +774,10 @@ size_t bcel_find_negative(int ndim, const size_t *shape, const bcel_operand *ope
     if (!bcel_element_count(ndim, shape, &n)) return SIZE_MAX;
     bcel_view view;
     bcel_view_init(&view, operand->data, operand->strides, operand->dtype, operand->swapped, ndim, shape, NULL);
-    double raw[BCEL_CHUNK], values[BCEL_CHUNK];
-    for (size_t start = 0; operand->data && start < n; start += BCEL_CHUNK) {
-        size_t m = n - start < BCEL_CHUNK ? n - start : BCEL_CHUNK;
+    BCEL_ALIGNED(unsigned char raw[8 * BCEL_CHUNK]);
+    double values[BCEL_CHUNK];
+    for (size_t start = 0, m; operand->data && start < n; start += m) {
+        m = n - start < BCEL_CHUNK ? n - start : BCEL_CHUNK;
         bcel_to_real(BCEL_DOUBLE, values, view.dtype, bcel_view_read(&view, start, m, raw), m);
         for (size_t i = 0; i < m; ++i)
             if (!(values[i] >= 0)) return start + i;

@@ -73,10 +73,13 @@ typedef struct bcel_chunk {
     const void *x, *y, *q, *w, *p;
     int y_step, w_step, p_step;
     void *out[2];
-    double factor, factor_lo;
+    /* The gradient is multiplied by (factor + factor_lo) * before * after. before and after are powers of two: one is
+     * multiplied into the weights, so that no step underflows where the result does not, the other into the result.
+     * before is 1 without weights. */
+    double factor, factor_lo, before, after;
     double hess_floor;
     int check;
-    int extreme_weights; /* some w or p, not 0, is so small or large that only the careful loop will do */
+    int careful; /* some w or p, not 0, is so small or large, or the factor such, that only the careful loop will do */
     bcel_lanes *lanes;   /* always given */
     /* Given if p is one number and w is 1: a sum may put the losses of targets 1 here, for the caller to multiply by p,
      * if all targets are 0 or 1. */

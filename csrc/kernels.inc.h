@@ -175,7 +175,9 @@ BCEL_INLINE void N(step)(const bcel_chunk *c, bcel_task task, int weighted, int 
         vec factor = v_set1((real)c->factor);
         vec factor_lo = v_set1((real)(c->factor - (double)(real)c->factor + c->factor_lo));
         int scaled = careful || task == BCEL_TASK_GRAD || task == BCEL_TASK_SUM_GRAD; /* others have a factor of 1 */
-        vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, scaled, careful);
+        if (weighted && (task == BCEL_TASK_GRAD || task == BCEL_TASK_SUM_GRAD))
+            k = N(coefficients_of)(y, q, v_mul(w, v_set1((real)c->before)), p, weights, careful);
+        vec grad = N(grad_of)(&l, &k, &by, factor, factor_lo, v_set1((real)c->after), scaled, careful);
         v_store(at->out[task == BCEL_TASK_LOSS_GRAD], grad);
         if (task == BCEL_TASK_GRAD_HESS) {
             vec low = v_set1((real)c->hess_floor);
@@ -280,7 +282,7 @@ BCEL_NOINLINE static int N(sum_apart)(const bcel_chunk *c, const N(exponentials)
 
 BCEL_RUN int N(run)(const bcel_chunk *c, bcel_task task, int weighted)
 {
-    if (weighted && c->extreme_weights) return N(run_carefully)(c, task, weighted);
+    if (c->careful) return N(run_carefully)(c, task, weighted);
     N(exponentials) e;
     if (N(exp_loop)(c, &e)) return N(run_carefully)(c, task, weighted);
     bcel_task rest = task;

@@ -303,24 +303,29 @@ BCEL_INLINE N(pair) N(quotient)(vec hi, vec lo, const N(denominator) *by)
     return r;
 }
 
-/* d loss / dx = w [(1-y) s(x) - p y s(-x)] times a constant hi + lo. With e = exp(-|x|) this is (a - b e) / (1 + e),
+/* d loss / dx = w [(1-y) s(x) - p y s(-x)] times (factor + factor_lo) * after, after a power of two. With e = exp(-|x|) this is (a - b e) / (1 + e),
  * where a is the coefficient of the sigmoid that tends to 1 and b that of the one that tends to 0; its sign
- * changes with that of x. A hard target leaves one of the two: nothing cancels. Not scaled: the constant is 1. */
+ * changes with that of x. A hard target leaves one of the two: nothing cancels. Not scaled: the constant is 1.
+ *
+ * The factor is between 1 and 2, so that its low part and those of the quotient are normal numbers for every near logit:
+ * as one number, a factor of 2^-130 would have lost most of its bits. */
 BCEL_INLINE vec N(grad_of)(const N(logit) *l, const N(coefficients) *c, const N(denominator) *by, vec factor,
-                           vec factor_lo, int scaled, int careful)
+                           vec factor_lo, vec after, int scaled, int careful)
 {
     vec a = v_select(l->is_positive, c->negative, c->positive);
     vec b = v_select(l->is_positive, c->positive, c->negative);
     vec numerator = v_fnma(b, l->e.hi, a);
     vec rest = v_fnma(b, l->e.hi, v_sub(a, numerator));
     N(pair) g = N(quotient)(numerator, v_fnma(b, l->e.lo, rest), by);
-    vec grad = scaled ? v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi))) : v_add(g.hi, g.lo);
+    vec grad = v_add(g.hi, g.lo);
+    if (scaled) grad = v_mul(v_fma(factor, g.hi, v_fma(factor, g.lo, v_mul(factor_lo, g.hi))), after);
     grad = v_select(l->is_positive, grad, v_neg(grad));
     if (careful) {
         vec zero = v_set1(0), infinity = v_set1((real)INFINITY);
-        vec infinite = v_mul(v_select(l->is_positive, numerator, v_neg(numerator)), factor);
+        vec whole = v_mul(factor, after);
+        vec infinite = v_mul(v_select(l->is_positive, numerator, v_neg(numerator)), whole);
         grad = v_select(v_eq(v_abs(numerator), infinity), infinite, grad);
-        vec far = v_sub(N(select_mul)(factor, a, 1), N(exp_far)(l, N(select_mul)(factor, b, 1)));
+        vec far = v_sub(N(select_mul)(whole, a, 1), N(exp_far)(l, N(select_mul)(whole, b, 1)));
         far = v_add(v_select(l->is_positive, far, v_neg(far)), zero); /* no negative zero */
         grad = v_select(l->far, far, grad);
         vec nothing = v_select(l->is_positive, zero, v_neg(zero)); /* as the fast loop has it */

@@ -22,9 +22,10 @@ static int is_fortran(const ptrdiff_t *strides, size_t size, int ndim, const siz
     return contiguous || constant;
 }
 
-static ptrdiff_t magnitude(ptrdiff_t stride)
+/* The smallest of all strides has no opposite. */
+static size_t magnitude(ptrdiff_t stride)
 {
-    return stride < 0 ? -stride : stride;
+    return stride < 0 ? 0 - (size_t)stride : (size_t)stride;
 }
 
 /* Fills order[] with dimensions first_dim to ndim - 1; returns 0 if they stay as they are. */
@@ -99,7 +100,7 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
     plan_views(plan, views);
     if (call->ndim < 0 || call->ndim > BCEL_MAX_DIMS || (call->ndim && !call->shape)) return BCEL_INVALID_ARGUMENT;
     int ndim = call->ndim - first_dim;
-    const size_t *shape = call->shape + first_dim;
+    const size_t *shape = call->shape ? call->shape + first_dim : NULL;
     if (!bcel_element_count(ndim, shape, &plan->n)) return BCEL_INVALID_ARGUMENT;
 
     /* No element: nothing is read, whatever the pointers are. */
@@ -107,6 +108,7 @@ bcel_status bcel_plan_init(bcel_plan *plan, const bcel_call *call, int first_dim
     if (!empty && (!call->input.data || (needs_target && !call->target.data))) return BCEL_INVALID_ARGUMENT;
     if (call->where.data && call->where.dtype != BCEL_BOOL) return BCEL_INVALID_ARGUMENT;
     if (!(call->label_smoothing >= 0 && call->label_smoothing <= 1)) return BCEL_INVALID_ARGUMENT;
+    if (call->hess_floor != call->hess_floor) return BCEL_INVALID_ARGUMENT;
     for (int o = 0; o < output_count; ++o)
         if (!bcel_dtype_is_float(outputs[o].dtype) || (!empty && !outputs[o].data)) return BCEL_INVALID_ARGUMENT;
 

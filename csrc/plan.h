@@ -15,9 +15,10 @@ typedef struct bcel_pass {
     int scales_grad;          /* the second output is multiplied by grad_output */
     int uses_weight, uses_pos_weight;
     int target_is_weight;     /* weights are multiplied by the target, and the loss is that of target 1 */
-    double weight_factor;     /* weights are multiplied by it */
+    bcel_scaled weight_factor; /* weights are multiplied by it */
     int sums_weights, sums_positives;
-    bcel_pair factor;         /* of the gradient */
+    bcel_scaled factor;       /* of the gradient; a mantissa in [1, 2) if it is finite and not 0 */
+    int undefined;            /* what the gradient is divided by is 0 or NaN: so is that of each counted element, NaN */
 } bcel_pass;
 
 /* A call, checked, its operands in the order in which they are walked. */

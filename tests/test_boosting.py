@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
 import math
 import pickle
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -254,7 +254,7 @@ class TestTrees:
         """In the library's own exception or ours, but with our words."""
         objective, train = TRAINERS[library]
         bad = cancer._replace(y=np.where(np.arange(cancer.y.size) == 7, 1.5, cancer.y))
-        with pytest.raises(Exception, match=r"target\[7\] is 1\.5"):
+        with pytest.raises(Exception, match=r"label\[7\] is 1\.5, outside"):
             train(bad, objective(), **({"eval_metric": "RMSE"} if library == "catboost" else {}))
 
 
@@ -339,6 +339,32 @@ class TestXGBoost:
         with pytest.raises(ValueError, match=r"XGBoost gives scores of shape \(569, 3\)"):
             model.fit(cancer.x, np.arange(569) % 3)
 
+    def test_a_start_for_each_label(self, cancer: Data) -> None:
+        """Of init_score, as an array: a list of NumPy's numbers is not what XGBoost reads."""
+        xgb = peer("xgboost")
+        several = self.labels(cancer)
+        start = bce.sigmoid(boosting.init_score(several.y))
+        objective = boosting.xgboost()
+        model = xgb.XGBClassifier(objective=objective, n_estimators=1, n_jobs=1, base_score=start)
+        model.fit(several.x, several.y)
+        np.testing.assert_allclose(model.intercept_, start, rtol=1e-6)
+        np.testing.assert_allclose(start, several.y.mean(axis=0), rtol=1e-15)
+
+    def test_labels_left_out_go_to_a_regressor(self, cancer: Data) -> None:
+        xgb = peer("xgboost")
+        out = np.arange(cancer.y.size) % 5 == 0
+        marked = np.where(out, -1, cancer.y)
+        options: dict[str, Any] = {"n_estimators": 2, "n_jobs": 1, "tree_method": "exact"}
+        objective = boosting.xgboost(ignore_index=-1)
+        with pytest.raises(ValueError, match="Invalid classes"):
+            xgb.XGBClassifier(objective=objective, **options).fit(cancer.x, marked)
+        ours = xgb.XGBRegressor(objective=objective, base_score=0, **options)
+        ours.fit(cancer.x, marked)
+        theirs = xgb.XGBClassifier(base_score=0.5, **options)
+        theirs.fit(cancer.x, cancer.y, sample_weight=np.where(out, 0.0, 1.0))
+        margin = theirs.predict(cancer.x, output_margin=True)
+        np.testing.assert_allclose(ours.predict(cancer.x), margin, rtol=2e-5, atol=2e-5)
+
 
 class TestLightGBM:
     @pytest.mark.parametrize("weighted", [False, True])
@@ -398,7 +424,8 @@ class TestLightGBM:
                 callbacks=[lgb.record_evaluation(found)],
             )
             raw = model.predict(cancer.x, raw_score=True) + (start if mine else 0)
-            results.append((raw, found["training"]["binary_logloss"]))
+            name = "log_loss_from_logits" if mine else "binary_logloss"
+            results.append((raw, found["training"][name]))
         np.testing.assert_allclose(results[0][0], results[1][0], rtol=2e-5, atol=2e-5)
         np.testing.assert_allclose(results[0][1], results[1][1], rtol=2e-5)
 
@@ -416,8 +443,79 @@ class TestLightGBM:
         )
         scores = model.predict(cancer.x, raw_score=True)
         loss = bce.binary_cross_entropy_with_logits(scores, cancer.y)
-        assert objective.metric(cancer.y, scores) == ("binary_logloss", loss, False)
+        assert objective.metric(cancer.y, scores) == ("log_loss_from_logits", loss, False)
         assert pickle.loads(pickle.dumps(objective.metric))(cancer.y, scores)[1] == loss
+
+    def test_early_stopping_is_that_of_the_built_in_objective(self, cancer: Data) -> None:
+        """With metric="none", and the start for the eval set too; without, another metric rules."""
+        lgb = peer("lightgbm")
+        odd = np.arange(cancer.y.size) % 2 == 1
+        x, y, x_eval, y_eval = cancer.x[odd], cancer.y[odd], cancer.x[~odd], cancer.y[~odd]
+        start = boosting.init_score(y)
+        objective = boosting.lightgbm()
+        given = {
+            "eval_metric": objective.metric,
+            "init_score": np.full(y.size, start),
+            "eval_init_score": [np.full(y_eval.size, start)],
+        }
+        best, evaluated = [], []
+        for options, more in (
+            ({"objective": "binary"}, {}),
+            ({"objective": objective, "metric": "none"}, given),
+            ({"objective": objective}, given),
+        ):
+            model = lgb.LGBMClassifier(**options, n_estimators=60, n_jobs=1, verbose=-1)
+            stop = lgb.early_stopping(5, verbose=False)
+            model.fit(x, y, eval_X=(x_eval,), eval_y=(y_eval,), callbacks=[stop], **more)
+            best.append(model.best_iteration_)
+            evaluated.append(model.evals_result_["valid_0"])
+        assert best[1] == best[0] > 10 > best[2]
+        assert list(evaluated[1]) == ["log_loss_from_logits"]
+        assert sorted(evaluated[2]) == ["binary_logloss", "log_loss_from_logits"]
+        theirs, ours = evaluated[0]["binary_logloss"], evaluated[1]["log_loss_from_logits"]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+    @pytest.mark.parametrize(
+        "params", [{"scale_pos_weight": 5}, {"is_unbalance": True}, {"unbalance": "true"}]
+    )
+    def test_a_parameter_without_effect_is_a_warning(self, cancer: Data, params: Any) -> None:
+        """One, in each training."""
+        objective = boosting.lightgbm()
+        ((name, value),) = params.items()
+        plain = train_lightgbm(cancer, objective)
+        for _ in range(2):
+            with pytest.warns(UserWarning, match=f"ignores {name}={value} beside .* pos_weight="):
+                ours = train_lightgbm(cancer, objective, **params)
+            ours.assert_same(plain)
+            with warnings.catch_warnings(record=True) as found:
+                warnings.simplefilter("always")
+                train_lightgbm(cancer, objective, **params)
+            assert len(found) == 1
+
+    def test_parameters_that_are_as_if_not_given(self, cancer: Data) -> None:
+        params = {"scale_pos_weight": 1.0, "is_unbalance": False, "sigmoid": 1}
+        train_lightgbm(cancer, boosting.lightgbm(), **params)
+
+    def test_one_warning_in_a_cross_validation_for_each_fold(self, cancer: Data) -> None:
+        lgb = peer("lightgbm")
+        params = {"objective": boosting.lightgbm(), "sigmoid": 2.0, "verbose": -1, "num_threads": 1}
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            lgb.cv(params, lgb.Dataset(cancer.x, cancer.y), 3, nfold=2)
+        assert [str(w.message) for w in found] == [
+            "LightGBM ignores sigmoid=2.0 beside an objective that is not its own"
+        ] * 2
+
+    def test_labels_that_became_numbers_of_classes(self, cancer: Data) -> None:
+        """-1, to be left out, and 1 come as 0 and 1."""
+        lgb = peer("lightgbm")
+        objective = boosting.lightgbm(ignore_index=-1)
+        options: dict[str, Any] = {"n_estimators": 2, "n_jobs": 1, "verbose": -1}
+        marked = np.where(cancer.y == 1, 1, -1)
+        with pytest.warns(UserWarning, match="ignore_index is -1, but every label .* LGBMRegr"):
+            lgb.LGBMClassifier(objective=objective, **options).fit(cancer.x, marked)
+        marked = np.where(np.arange(cancer.y.size) % 5 == 0, -1, cancer.y)
+        lgb.LGBMRegressor(objective=objective, **options).fit(cancer.x, marked)
 
     def test_classes_are_no_labels(self, cancer: Data) -> None:
         lgb = peer("lightgbm")
@@ -444,31 +542,110 @@ class TestCatBoost:
         np.testing.assert_allclose(*scores, rtol=1e-12)
 
 
+def small_classifier(library: str) -> Any:
+    """A model of a library's, with our objective."""
+    peer("sklearn")
+    module, objective = peer(library), TRAINERS[library][0](pos_weight=2)
+    if library == "xgboost":
+        return module.XGBClassifier(objective=objective, n_estimators=2, n_jobs=1)
+    if library == "lightgbm":
+        return module.LGBMClassifier(objective=objective, n_estimators=2, n_jobs=1, verbose=-1)
+    return module.CatBoostClassifier(
+        loss_function=objective,
+        eval_metric="Logloss",
+        iterations=2,
+        depth=3,
+        thread_count=1,
+        silent=True,
+        allow_writing_files=False,
+    )
+
+
 @every_library
-def test_readme_shows_the_line_before_and_after(library: str, cancer: Data) -> None:
-    """Both lines run, and learn about the same."""
-    peer(library)
+class TestCloning:
+    """scikit-learn clones models, and wants the objective back that it put in."""
+
+    def test_clone(self, library: str) -> None:
+        model, base = small_classifier(library), peer("sklearn.base")
+        again = base.clone(base.clone(model))
+        name = "loss_function" if library == "catboost" else "objective"
+        assert again.get_params()[name] == TRAINERS[library][0](pos_weight=2)
+
+    def test_validation_and_search(self, library: str, cancer: Data) -> None:
+        from sklearn.model_selection import GridSearchCV, cross_val_score
+
+        scores = cross_val_score(
+            small_classifier(library),
+            cancer.x,
+            cancer.y,
+            cv=2,
+            scoring="roc_auc",
+            error_score="raise",
+        )
+        assert scores.min() > 0.9
+        name = "loss_function" if library == "catboost" else "objective"
+        candidates = [TRAINERS[library][0](pos_weight=p) for p in (0.5, 3)]
+        search = GridSearchCV(
+            small_classifier(library),
+            {name: candidates},
+            cv=2,
+            scoring="roc_auc",
+            error_score="raise",
+        ).fit(cancer.x, cancer.y)
+        assert search.best_params_[name] in candidates
+
+
+@pytest.mark.parametrize("library", ["xgboost", "catboost"])
+def test_calibration(library: str, cancer: Data) -> None:
+    """Of those that predict probabilities with an objective of one's own."""
+    from sklearn.calibration import CalibratedClassifierCV
+
+    model = CalibratedClassifierCV(small_classifier(library), cv=2).fit(cancer.x, cancer.y)
+    assert model.score(cancer.x, cancer.y) > 0.9
+
+
+@every_library
+@pytest.mark.parametrize("weighted", [False, True])
+def test_lines_of_the_readme_learn_what_the_built_in_does(
+    library: str, weighted: bool, cancer: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line before and line after, as they are printed, but with fewer trees."""
+    module = peer(library)
+    monkeypatch.chdir(tmp_path)  # where CatBoost writes its files
     rows = re.findall(r"(?m)^\| (\w+) \| `(.+)` \| `(.+)` \|$", (ROOT / "README.md").read_text())
     lines = {name.lower(): (before, after) for name, before, after in rows}[library]
-    names = vars(importlib.import_module(library)) | {"boosting": boosting}
+    weight = cancer.w if weighted else None
+    start = boosting.init_score(cancer.y, weight)
+    names = vars(module) | {"boosting": boosting, "sigmoid": bce.sigmoid, "np": np, "start": start}
     brief: dict[str, Any] = {
         "xgboost": {"n_estimators": 20, "n_jobs": 1},
         "lightgbm": {"n_estimators": 20, "n_jobs": 1, "verbose": -1},
-        "catboost": {
-            "iterations": 20,
-            "thread_count": 1,
-            "silent": True,
-            "allow_writing_files": False,
-        },
+        "catboost": {"iterations": 20, "thread_count": 1, "silent": True},
     }[library]
-    raw = {"raw_score": True} if library == "lightgbm" else {}
-    accuracies = []
+
+    class Fitted:
+        """Stands for the model in a line: sets it to few trees, and fits it with our weights."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self.model = type(self).made(*args, **options, **brief)
+
+        def fit(self, x: Any, y: Any, **options: Any) -> Any:
+            return self.model.fit(x, y, sample_weight=weight, **options)
+
+    names |= {"x": cancer.x, "y": cancer.y}
+    predictions = []
     for line in lines:
-        model = eval(line, dict(names)).set_params(**brief).fit(cancer.x, cancer.y)
-        prediction = model.predict(cancer.x, **raw)
-        accuracies.append(np.mean((prediction > 0) == cancer.y))
-    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.05)
-    assert min(accuracies) > 0.9
+        name = line.partition("(")[0]
+        names[name] = type(name, (Fitted,), {"made": getattr(module, name)})
+        model = eval(line, dict(names))
+        if isinstance(model, Fitted):
+            model = model.fit(cancer.x, cancer.y)
+        if library == "lightgbm" and len(predictions) == 1:
+            predictions.append(bce.sigmoid(start + model.predict(cancer.x, raw_score=True)))
+        else:
+            predictions.append(model.predict_proba(cancer.x)[:, 1])
+    np.testing.assert_allclose(predictions[1], predictions[0], rtol=1e-5)
+    assert np.mean((predictions[0] > 0.5) == cancer.y) > 0.95
 
 
 # --- without the libraries -------------------------------------------------------------------
@@ -492,11 +669,11 @@ Y = (np.arange(81) % 3 == 0).astype(np.float32)
 W = np.resize(np.float32([1, 0, 2.5]), 81)
 
 
-def derivatives(objective: Any) -> Any:
-    """Those of X, Y and W, by the way in that the objective has."""
+def derivatives(objective: Any, x: Any = X, y: Any = Y, w: Any = None) -> Any:
+    """Those of scores, labels and weights, by the way in that the objective has."""
     if hasattr(objective, "calc_ders_range"):
-        return objective.calc_ders_range(X, Y, W)
-    return objective(Y, X, W)
+        return objective.calc_ders_range(x, y, w)
+    return objective(y, x, w)
 
 
 @pytest.mark.parametrize("make", [boosting.xgboost, boosting.lightgbm])
@@ -578,8 +755,40 @@ def test_objectives_pickle(make: Callable[..., Any], copied: Callable[[Any], Any
         pos_weight=[2.0], label_smoothing=0.1, ignore_index=-1, hess_floor=0.01, num_threads=1
     )
     again = copied(objective)
+    assert again == objective
+    assert hash(again) == hash(objective)
     assert repr(again) == repr(objective)
-    np.testing.assert_array_equal(derivatives(again), derivatives(objective))
+    x, y = np.array([0.5, 2.0, -1.0]), np.array([1.0, 0.0, -1.0])
+    np.testing.assert_array_equal(derivatives(again, x, y), derivatives(objective, x, y))
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_copy_is_the_object(make: Callable[..., Any]) -> None:
+    objective = make(pos_weight=[2.0, 3.0])
+    assert copy.copy(objective) is objective
+    assert copy.deepcopy({"a": [objective]})["a"][0] is objective
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_objectives_are_equal_if_their_arguments_are(make: Callable[..., Any]) -> None:
+    same = [make(pos_weight=p) for p in ([2, 1], (2.0, 1.0), np.float32([2, 1]), np.int8([2, 1]))]
+    assert len(set(same)) == 1
+    assert make() == make(pos_weight=None, label_smoothing=0, check=True)
+    options: list[dict[str, Any]] = [
+        {},
+        {"pos_weight": 2},
+        {"pos_weight": [2]},
+        {"pos_weight": [2, 1]},
+        {"pos_weight": [[2, 1]]},
+        {"label_smoothing": 0.1},
+        {"ignore_index": -1},
+        {"hess_floor": 0.5},
+        {"check": False},
+        {"num_threads": 1},
+    ]
+    assert len({make(**o) for o in options}) == len(options)
+    assert len({other() for other in MAKERS}) == 3
+    assert make() != "an objective"
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -595,7 +804,7 @@ def test_a_later_change_of_pos_weight_is_not_seen(make: Callable[..., Any]) -> N
     p = np.array([2.0])
     objective, same = make(pos_weight=p), make(pos_weight=2.0)
     p[:] = 9
-    np.testing.assert_array_equal(derivatives(objective), derivatives(same))
+    np.testing.assert_array_equal(derivatives(objective, w=W), derivatives(same, w=W))
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -618,8 +827,12 @@ def test_arguments_are_checked_at_once(make: Callable[..., Any], argument: str, 
 def test_weights_of_another_shape_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"weight has shape \(81, 1\)"):
         boosting.lightgbm()(Y, X, W[:, None])
-    with pytest.raises(ValueError, match="weight"):
+    with pytest.raises(ValueError, match=r"^sample_weight of shape \(7,\) .* label, \(81,\)"):
         boosting.lightgbm()(Y, X, W[:7])
+    with pytest.raises(ValueError, match=r"^weight of shape \(7,\) .* label, \(81,\)"):
+        boosting.xgboost()(X, Rows(Y, W[:7]))
+    with pytest.raises(ValueError, match=r"^pos_weight of shape \(3,\) .* score, \(81,\)"):
+        boosting.xgboost(pos_weight=[1, 2, 3])(Y, X)
 
 
 def test_unchecked_labels() -> None:
@@ -627,7 +840,7 @@ def test_unchecked_labels() -> None:
     np.testing.assert_array_equal(
         boosting.xgboost(check=False)(y, X), bce.grad_and_hess(X, y, check=False, hess_floor=1e-16)
     )
-    with pytest.raises(ValueError, match=r"target\[0\] is 2"):
+    with pytest.raises(ValueError, match=r"label\[0\] is 2"):
         boosting.xgboost()(y, X)
 
 
@@ -685,6 +898,29 @@ def test_init_score_does_not_lose_one_negative_in_many() -> None:
     assert boosting.init_score(target, weight) == pytest.approx(exact, rel=1e-15)
 
 
+def test_init_score_takes_the_labels_that_the_objective_takes() -> None:
+    """Left out by value or by position, and weights of elements."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(-1, 2, (200, 3))
+    where = rng.integers(0, 2, target.shape) == 1
+    weight = rng.uniform(0.5, 2, target.shape)
+    found = boosting.init_score(target, weight, [1, 2, 3], where=where, ignore_index=-1)
+    for j in range(3):
+        rows = where[:, j] & (target[:, j] >= 0)
+        alone = boosting.init_score(target[rows, j], weight[rows, j], j + 1)
+        assert found[j] == pytest.approx(alone, rel=1e-15)
+    by_row = boosting.init_score(target, weight[:, 0], ignore_index=-1)
+    np.testing.assert_array_equal(
+        by_row, boosting.init_score(target, np.tile(weight[:, :1], 3), ignore_index=-1)
+    )
+    square = target[:3] == 1
+    square[0] = ~square[1]
+    rows = np.array([1.0, 2.0, 3.0])  # of rows, where it could be of columns
+    np.testing.assert_array_equal(
+        boosting.init_score(square, rows), boosting.init_score(square, np.tile(rows[:, None], 3))
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "weight", "pos_weight", "message"),
     [
@@ -700,7 +936,9 @@ def test_init_score_does_not_lose_one_negative_in_many() -> None:
         ([0, 2], None, None, r"target\[1\] is 2"),
         (1, None, None, r"target has shape \(\)"),
         ([0, 1], [1, 1, 1], None, "weight"),
+        ([0, 1], [[1, 1]], None, r"weight has shape \(1, 2\)"),
         ([0, 1], None, -1, "pos_weight"),
+        ([0, 1], None, [1, 1, 1], r"pos_weight of shape \(3,\) .* of target, \(2,\)"),
     ],
 )
 def test_init_score_errors(target: Any, weight: Any, pos_weight: Any, message: str) -> None:

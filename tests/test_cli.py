@@ -146,6 +146,68 @@ def test_several_labels(tmp_path: Path, score: Any, arguments: list[str]) -> Non
             check(found[name]["labels"][label], {"rows": own.sum()} | expected)
 
 
+def test_pos_weights_add_up_in_the_order_of_the_labels(tmp_path: Path, score: Any) -> None:
+    path = write(tmp_path, flights())
+    labels = ["--logit", "logit,other", "--target", "late,very"]
+    expected = score(path, *labels, "--pos-weight", "1,3")
+    assert expected["pos_weight"] == [1.0, 3.0]
+    assert score(path, *labels, "--pos-weight", "1", "--pos-weight", "3") == expected
+    assert score(path, *labels, "--pos-weight", "3")["pos_weight"] == [3.0, 3.0]
+
+
+PROBABILITIES = (
+    "bcelogits: note: every value of {} is in [0, 1]: if these are probabilities p, the figures "
+    "are wrong: score the logits log(p) - log1p(-p)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("logits", "is_told"),
+    [
+        ([0.55, 0.18], True),
+        ([0.0, 1.0], True),
+        ([0.5, 0.5], True),
+        ([0.25], True),
+        ([0.55, 1.0000001], False),
+        ([0.55, -1e-9], False),
+        ([0.55, np.inf], False),
+        ([0.0, 0.0], False),
+        ([1.0, 1.0], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_logits_that_look_like_probabilities(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    logits: list[float],
+    is_told: bool,
+    form: str,
+) -> None:
+    columns = {"logit": np.array(logits, np.float64), "late": np.ones(len(logits))}
+    path = write(tmp_path, columns, "npz")
+    command = ["score", str(path), *LOGIT, *TARGET, "--format", form]
+    assert main(command) == 0
+    assert capsys.readouterr().err == (PROBABILITIES.format("'logit'") if is_told else "")
+
+
+def test_what_the_note_on_probabilities_says_is_true(tmp_path: Path, score: Any) -> None:
+    p = np.array([0.55, 0.18])
+    path = write(tmp_path, {"logit": np.log(p) - np.log1p(-p), "late": np.array([1, 0])}, "npz")
+    mean = score(path, *LOGIT, *TARGET)["overall"]["mean_loss"]
+    assert mean == pytest.approx(-(math.log(0.55) + math.log1p(-0.18)) / 2, rel=1e-13)
+
+
+def test_columns_of_probabilities_are_named_once_among_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {"a": np.array([0.1, 0.9]), "b": np.array([0.1, 1.9]), "c": np.array([0.2, 0.3])}
+    path = write(tmp_path, columns | {f"y{i}": np.array([0, 1]) for i in range(4)}, "npz")
+    command = ["score", str(path), "--logit", "a,b,c,a", "--target", "y0,y1,y2,y3"]
+    assert main([*command, "--append", str(tmp_path / "state")]) == 0
+    assert capsys.readouterr().err == PROBABILITIES.format("'a', 'c'")
+
+
 def test_a_column_name_with_a_comma_is_quoted(tmp_path: Path, score: Any) -> None:
     columns = flights()
     columns["logit, raw"] = columns["logit"]
@@ -265,7 +327,7 @@ def test_arrow_types_beside_plain_numbers(tmp_path: Path, score: Any) -> None:
     assert [group["group"] for group in report["groups"]] == ["AA", "B6", "DL", "ÜX"]
 
 
-def test_missing_and_empty_groups_are_groups(
+def test_missing_and_empty_groups_are_one(
     tmp_path: Path, score: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "flights.parquet"
@@ -275,20 +337,19 @@ def test_missing_and_empty_groups_are_groups(
     assert [(g["group"], g["rows"]) for g in report["groups"]] == [
         ("9", 1),
         ("10", 1),
-        ("", 1),
         ("b", 1),
-        (None, 2),
+        (None, 3),
     ]
     assert main(["score", str(path), *LOGIT, *TARGET, "--by", "by"]) == 0
     first = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
-    assert first == ["by", "9", "10", "(empty)", "b", "(missing)", "all"]
+    assert first == ["by", "9", "10", "b", "(missing)", "all"]
 
 
 @pytest.mark.parametrize(
     ("values", "names"),
     [
         ([True, False], ["false", "true"]),
-        ([1.5, 10.0, math.nan], ["1.5", "10", "nan"]),
+        ([1.5, 10.0, math.nan], ["1.5", "10", None]),
         ([b"x", b"y"], ["x", "y"]),
         (np.array(["2020-01-02", "2019-01-01"], "M8[D]"), ["2019-01-01", "2020-01-02"]),
     ],
@@ -359,9 +420,9 @@ def test_columns_of_a_plain_array(tmp_path: Path, score: Any) -> None:
         np.save(tmp_path / "table.npy", np.array(table, order=order))
         report = score(tmp_path / "table.npy", "--logit", "0", "--target", "1")
         check(report["overall"], expected)
-    np.save(tmp_path / "vector.npy", columns["very"])
+    np.save(tmp_path / "vector.npy", np.ones(5))
     report = score(tmp_path / "vector.npy", "--logit", "0", "--target", "0")
-    check(report["overall"], figures(columns["very"], columns["very"]))
+    check(report["overall"], {"rows": 5, "mean_loss": math.log1p(math.exp(-1))})
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -404,7 +465,7 @@ def test_csv_with_quotes_blank_lines_and_a_byte_order_mark(tmp_path: Path, score
 def test_texts_of_several_lines_across_the_blocks_of_a_csv(tmp_path: Path, score: Any) -> None:
     rows = 100_000
     path = tmp_path / "a.csv"
-    record = '"a\n' + "1,2,3\n" * 20 + '",0.5,1\n'
+    record = '"a\n' + "1,2,3\n" * 20 + '",1.5,1\n'
     path.write_text("note,logit,late\n" + record * rows)
     overall = score(path, *LOGIT, *TARGET)["overall"]
     assert (overall["rows"], overall["positives"]) == (rows, rows)

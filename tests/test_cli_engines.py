@@ -193,6 +193,43 @@ class TestDask:
         shared = run(*paths, *options, "--engine", "dask", "--scheduler", cluster_address)
         assert shared == expected
 
+    def test_the_file_of_a_scheduler(
+        self, paths: list[Path], run: Any, cluster_address: str, tmp_path: Path
+    ) -> None:
+        for name in ("scheduler.json", "scheduler"):
+            content = {"type": "Scheduler", "id": "x", "address": cluster_address, "workers": {}}
+            (tmp_path / name).write_text(json.dumps(content))
+            engine = ["--engine", "dask", "--scheduler", tmp_path / name]
+            assert run(*paths, *OPTIONS, *engine) == run(*paths, *OPTIONS)
+
+    @pytest.mark.parametrize(
+        "content", [None, "", "{", "[]", "{}", "1", '{"address": 1}', "[" * 100_000]
+    )
+    def test_a_file_that_tells_no_address(
+        self, paths: list[Path], run: Any, content: str | None, tmp_path: Path
+    ) -> None:
+        pytest.importorskip("distributed", reason="dask.distributed is not installed (extra: dask)")
+        file = tmp_path / "scheduler.json"
+        problem = "No such file or directory"
+        if content is not None:
+            file.write_text(content)
+            problem = "is no file of a dask scheduler: it tells no address"
+        status, output, errors = run(*paths, *OPTIONS, "--engine", "dask", "--scheduler", file)
+        assert (status, output, errors) == (2, "", f"bcelogits: {file}: {problem}\n")
+
+    @pytest.mark.parametrize("in_file", [False, True])
+    def test_a_cluster_within_another_process(
+        self, paths: list[Path], run: Any, in_file: bool, tmp_path: Path
+    ) -> None:
+        """Dask would print a traceback beside its error."""
+        pytest.importorskip("distributed", reason="dask.distributed is not installed (extra: dask)")
+        address = "inproc://192.0.2.1/1/1"
+        (tmp_path / "scheduler.json").write_text(json.dumps({"address": address}))
+        scheduler = tmp_path / "scheduler.json" if in_file else address
+        found = run(*paths, *OPTIONS, "--engine", "dask", "--scheduler", scheduler)
+        message = f"bcelogits: dask at {address}: no other process can reach this cluster\n"
+        assert found == (2, "", message)
+
     def test_an_error_is_one_line(self, paths: list[Path], run: Any, cluster_address: str) -> None:
         np.savez(paths[2], **(flights(50) | {"late": np.full(50, 3)}))
         engine = ["--engine", "dask", "--scheduler", cluster_address]
@@ -248,3 +285,23 @@ def test_ctrl_c_ends_the_threads_quietly(tmp_path: Path) -> None:
 def test_json_is_still_one_object(paths: list[Path], run: Any) -> None:
     _, output, _ = run(*paths, *OPTIONS, "--threads", "2", "--format", "json")
     assert json.loads(output)["overall"]["rows"] == 2000 * 5 + 10
+
+
+@pytest.mark.parametrize("engine", ["one", "threads", "dask"])
+def test_probabilities_are_told_whoever_reads_them(
+    tmp_path: Path, run: Any, request: pytest.FixtureRequest, engine: str
+) -> None:
+    columns = flights(100) | {"logit": np.linspace(0, 1, 100)}
+    paths = []
+    for i in range(3):
+        paths.append(tmp_path / f"{i}.npz")
+        np.savez(paths[-1], **columns)
+    options = {"one": [], "threads": ["--threads", "2"]}.get(engine)
+    if options is None:
+        address = request.getfixturevalue("cluster_address")
+        options = ["--engine", "dask", "--scheduler", address]
+    status, _, errors = run(*paths, *OPTIONS, *options)
+    assert status == 0
+    assert errors.startswith("bcelogits: note: every value of 'logit' is in [0, 1]: ")
+    np.savez(paths[1], **(columns | {"logit": np.append(np.linspace(0, 1, 99), 1.5)}))
+    assert run(*paths, *OPTIONS, *options)[2] == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import gzip
+import io
 import sys
 import zipfile
 from collections.abc import Callable
@@ -11,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 pa = pytest.importorskip("pyarrow", reason="the command reads files with pyarrow (extra: cli)")
 
@@ -56,6 +60,62 @@ def test_bad_arguments(fails: Callable[..., str], arguments: list[str], message:
     line = fails(*arguments)
     assert message in line
     assert "--help" in line or "i-th" in line or "twice" in line or "label(s)" in line
+
+
+ONE_VALUE = {
+    "--by": "late",
+    "--weight": "w",
+    "--label-smoothing": "0.1",
+    "--format": "json",
+    "--stdin-format": "csv",
+    "--threads": "1",
+    "--engine": "local",
+    "--scheduler": "tcp://x:1",
+    "--plot": "a.png",
+    "--append": "state",
+    "--fail-above": "1",
+}
+
+
+@pytest.mark.parametrize("option", ONE_VALUE)
+def test_an_option_that_is_given_twice(fails: Callable[..., str], option: str) -> None:
+    """Of two values neither is dropped in silence, even if it is the default or the same."""
+    value = ONE_VALUE[option]
+    for arguments in ([option, value, option, value], [f"{option}={value}", f"{option}={value}x"]):
+        line = fails("x.csv", *LOGIT, *TARGET, *arguments)
+        if arguments[-1].endswith("x") and "argument" in line and "twice" not in line:
+            continue  # what is no value is told first
+        assert line.startswith(f"argument {option}: is given twice; one can be told only")
+
+
+def test_no_option_is_left_out_above() -> None:
+    """Whatever takes a value takes one, or adds up."""
+    from bcelogits.cli import arguments
+
+    parser = arguments._parser()
+    (commands,) = (a for a in parser._actions if a.dest == "==SUPPRESS==" and a.choices)
+    options = {
+        name
+        for action in commands.choices["score"]._actions
+        for name in action.option_strings
+        if name not in ("-h", "--help")
+    }
+    assert options - set(ONE_VALUE) == {"--logit", "--target", "--pos-weight"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pos-weight", "1", "--pos-weight", "3"], "2 values for 1 label(s)"),
+        (["--pos-weight", "balanced", "--pos-weight", "3"], "balanced is for all labels, and"),
+        (["--pos-weight", "3", "--pos-weight", "balanced"], "balanced is for all labels, and"),
+        (["--pos-weight", "balanced", "--pos-weight", "balanced"], "balanced is for all labels"),
+    ],
+)
+def test_pos_weights_that_do_not_add_up(
+    fails: Callable[..., str], arguments: list[str], message: str
+) -> None:
+    assert message in fails("x.csv", *LOGIT, *TARGET, *arguments)
 
 
 def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -410,7 +470,128 @@ def test_csv_row_of_another_length(
     path.write_text("\n".join(lines))
     count = line.count(",") + 1
     expected = f"{path}: data row {row}: expected 3 columns, got {count}"
-    assert fails(path, *LOGIT, *TARGET) == expected
+    found = fails(path, *LOGIT, *TARGET)
+    if (row, count) == (1, 4):
+        found, _, hint = found.partition(": one more than the header has: ")
+        assert "row.names=FALSE" in hint
+    assert found == expected
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "csv.gz"])
+def test_row_names_of_r(tmp_path: Path, fails: Callable[..., str], suffix: str) -> None:
+    """As write.table leaves them: the header has no field for them."""
+    text = '"logit","late"\n"1",2,1\n"2",-1,0\n'
+    content = text.replace(",", "\t" if suffix == "tsv" else ",").encode()
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == "csv.gz" else content)
+    assert fails(path, *LOGIT, *TARGET) == (
+        f"{path}: data row 1: expected 2 columns, got 3: one more than the header has: row names, "
+        "as R writes them (write.table needs row.names=FALSE or col.names=NA), or a delimiter at "
+        "the end of a row"
+    )
+
+
+def test_a_delimiter_that_is_another(tmp_path: Path, fails: Callable[..., str]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("logit;late\n0,5;1\n")
+    assert fails(path, *LOGIT, *TARGET) == (
+        f"{path}: data row 1: expected 1 columns, got 2: fields are separated by commas in .csv, "
+        "by tabs in .tsv"
+    )
+
+
+SWALLOWED = [
+    'logit,late,by\n1,1,x\n1,1,"a\n2,0,b\n3,1,c\n',  # to the end of the file
+    'logit,late,by\n1,1,x\n1,1,"a\n2,0,b\n3,1,c',
+    'logit,late,by\n1,1,x\n1,1,"a\n2,0,b\n3,1,"c"\n',  # to the next quote
+    'by,logit,late\nx,1,1\n"a,1,1\nb,2,0\n"c,3,1\n',
+    'by,logit,late\nx,1,1\n"a ""b"",1,1\nb,2,0\n"c,3,1\n"d",1,1\n',
+    'by,logit,late\nx"y,1,1\n"a,1,1\nb,2,0\n"c,3,1\n',
+    'by,logit,late\r\nx,1,1\r\n"a,1,1\r\nb,2,0\r\n"c,3,1\r\n',
+    'logit,late,by\n1,1,x\n1,1,"""a\n2,0,b\n3,1,c""\n',
+    'logit,late,by\n1,1,x\n1,1,"a\n2,0,b" \n',
+]
+
+
+@pytest.mark.parametrize("content", SWALLOWED)
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "csv.gz"])
+@pytest.mark.parametrize("block", [3, 1 << 22])
+def test_a_quote_that_would_swallow_rows(
+    tmp_path: Path,
+    fails: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    suffix: str,
+    block: int,
+) -> None:
+    monkeypatch.setattr("bcelogits.cli.readers.quotes._BLOCK_BYTES", block)
+    path = tmp_path / f"a.{suffix}"
+    data = content.replace(",", "\t" if suffix == "tsv" else ",").encode()
+    path.write_bytes(gzip.compress(data) if suffix == "csv.gz" else data)
+    line = fails(path, *LOGIT, *TARGET)
+    assert line.startswith(f"{path}: line 3: a quote that opens there is closed in another line")
+
+
+QUOTED = [
+    'by,logit,late\n"hi ""x"" y",1,1\n"a\nb",2,0\n5" pipe,1,1\n"""q""",1,0\n"",1,1\n',
+    'by,logit,late\n"a"x,1,1\nb,2,0\n',
+    'logit,late,by\n1,1,"a\n\n""b"""\n2,0,x"y"\n3,1,"c,"\n',
+    'logit,late,by\r\n1,1,"a\r\n"\r\n2,0,"',
+    '\ufeff"logit","late","by"\n1,1,"a\nb"\n',
+    "logit,late,by\n1,1,'a\n2,0,b'\n",
+]
+
+
+@pytest.mark.parametrize("content", QUOTED)
+@pytest.mark.parametrize("block", [1, 3, 7, 1 << 22])
+def test_quotes_that_swallow_no_rows(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    block: int,
+) -> None:
+    monkeypatch.setattr("bcelogits.cli.readers.quotes._BLOCK_BYTES", block)
+    path = tmp_path / "a.csv"
+    path.write_bytes(content.encode())
+    assert main(["score", str(path), *LOGIT, *TARGET]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@given(st.text(alphabet='",\nx', max_size=40), st.integers(1, 9))
+@example('"a,1\n"', 1)
+def test_quotes_are_followed_as_one_by_one(text: str, block: int) -> None:
+    """In blocks of any size, whether they are all plain or not."""
+    from bcelogits.cli.readers import quotes
+
+    def swallows() -> bool:
+        """Go through the text as the parser does, byte by byte."""
+        inside, line_end, i = False, False, 0
+        while i < len(text):
+            c = text[i]
+            if not inside:
+                if c == '"' and (i == 0 or text[i - 1] in ",\n"):
+                    inside, line_end = True, False
+            elif c == "\n":
+                line_end = True
+            elif c == '"':
+                if text[i + 1 : i + 2] == '"':
+                    i += 1
+                else:
+                    if line_end and text[i + 1 : i + 2] not in ("", ",", "\n"):
+                        return True
+                    inside = False
+            i += 1
+        return inside and line_end
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quotes, "_BLOCK_BYTES", block)
+        try:
+            quotes.check_quotes(io.BytesIO(text.encode()), b",")
+        except quotes.UnclosedQuoteError:
+            assert swallows()
+        else:
+            assert not swallows()
 
 
 def test_csv_row_that_is_too_long(tmp_path: Path, fails: Callable[..., str]) -> None:

@@ -17,7 +17,7 @@ from cli_files import LOGIT, TARGET, flights, write_parquet
 import bcelogits as bce
 from bcelogits.cli import main, plot
 from bcelogits.cli.arguments import Options
-from bcelogits.cli.histograms import LOGIT_BINS, LOSS_BINS, LOSS_EDGES, Histograms
+from bcelogits.cli.histograms import LOGIT_BINS, LOGIT_SUMS, LOSS_BINS, LOSS_EDGES, Histograms
 from bcelogits.cli.scoring import score
 
 
@@ -72,7 +72,7 @@ def test_histograms_are_those_of_numpy(
         np.testing.assert_array_equal(histograms.losses[number, 1:-1], inner)
         assert histograms.losses[number].sum() == own.sum()
         edges = np.linspace(-24, 24, LOGIT_BINS - 1)
-        for i, values in enumerate((np.ones(own.sum()), w, w * bce.sigmoid(x), w * y)):
+        for i, values in enumerate((np.ones(own.sum()), w, w * bce.sigmoid(x), w * y, w * w)):
             expected, _ = np.histogram(x, edges, weights=values)
             np.testing.assert_allclose(histograms.predictions[number, i, 1:-1], expected)
 
@@ -106,12 +106,88 @@ def test_points_are_means_of_about_as_many_elements_each(path: Path, tmp_path: P
 
 
 def test_few_elements_are_few_points() -> None:
-    predictions = np.ones((4, LOGIT_BINS))
-    predictions[2:] = 0.5
+    predictions = np.ones((LOGIT_SUMS, LOGIT_BINS))
+    predictions[2:4] = 0.5
     assert len(plot.reliability(predictions[:, :10])[0]) == 1
     assert len(plot.reliability(predictions[:, :50])[0]) == 2
     assert len(plot.reliability(predictions)[0]) == 15
-    assert len(plot.reliability(np.zeros((4, LOGIT_BINS)))[0]) == 0
+    assert len(plot.reliability(np.zeros((LOGIT_SUMS, LOGIT_BINS)))[0]) == 0
+
+
+def wilson(rate: float, count: float) -> tuple[float, float]:
+    """Return the ends between which the true rate is not told from this one, found by search.
+
+    They are where the squared distance of the rates is z^2 times the variance of a rate of count.
+    """
+    z = 1.959963984540054
+
+    def beyond(true: float) -> bool:
+        return (rate - true) ** 2 > z**2 * true * (1 - true) / count
+
+    ends = []
+    for outer in (0.0, 1.0):
+        inner = rate
+        for _ in range(200):
+            middle = (inner + outer) / 2
+            inner, outer = (inner, middle) if beyond(middle) else (middle, outer)
+        ends.append(inner)
+    return ends[0], ends[1]
+
+
+@pytest.mark.parametrize("rows", [[300, 100], [1000]])
+def test_the_interval_of_unweighted_rows_is_that_of_their_number(rows: list[int]) -> None:
+    x = np.concatenate([np.full(n, float(i)) for i, n in enumerate(rows)])
+    y = (np.arange(len(x)) % 5 == 0).astype(np.float64)
+    for weight in (None, np.full(len(x), 0.3)):  # equal weights are no news
+        found = reliability_of(x, y, weight)
+        numbers, _, rates, low, high = found
+        assert numbers.sum() == len(x)
+        for count, rate, *ends in zip(numbers, rates, low, high, strict=True):
+            np.testing.assert_allclose(ends, wilson(rate, count), rtol=1e-9)
+
+
+def reliability_of(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, chunks: int = 1
+) -> tuple[np.ndarray, ...]:
+    histograms = Histograms(False)
+    weights = [None] * chunks if weight is None else np.array_split(weight, chunks)
+    for one, target, w in zip(
+        np.array_split(x, chunks), np.array_split(y, chunks), weights, strict=True
+    ):
+        loss = bce.binary_cross_entropy_with_logits(one, target, reduction="none")
+        histograms.add(np.zeros(len(one), np.intp), one, target, w, bce.sigmoid(one), loss)
+    return plot.reliability(histograms.predictions[0])
+
+
+@pytest.mark.parametrize("chunks", [1, 3, 100])
+def test_the_interval_of_weighted_rows_is_that_of_their_effective_number(chunks: int) -> None:
+    """Kish's: (sum w)^2 / sum w^2. 20 rows of weight 9 and 180 of weight 1 tell as much as 72."""
+    weight = np.where(np.arange(200) % 10 == 0, 9.0, 1.0)
+    effective = sum(weight) ** 2 / sum(w * w for w in weight)
+    assert round(effective, 9) == 72
+    y = (np.arange(200) % 4 == 0).astype(np.float64)
+    found = reliability_of(np.full(200, 0.5), y, weight, chunks)
+    (number,), _, (rate,), (low,), (high,) = found
+    assert (number, rate) == (200, (weight * y).sum() / weight.sum())
+    np.testing.assert_allclose([low, high], wilson(rate, effective), rtol=1e-9)
+    assert high - low > 1.6 * np.diff(wilson(rate, 200))[0]
+
+
+def test_the_interval_of_one_row_among_rows_of_no_weight() -> None:
+    weight = np.array([5.0] + [0.0] * 99)
+    _, _, (rate,), (low,), (high,) = reliability_of(np.zeros(100), np.ones(100), weight)
+    assert rate == 1
+    np.testing.assert_allclose([low, high], wilson(1.0, 1), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e-150, 1e150, 1e170, 1e300])
+@pytest.mark.filterwarnings("error")
+def test_intervals_of_extreme_weights_are_never_too_narrow(scale: float) -> None:
+    weight = scale * np.where(np.arange(200) % 10 == 0, 9.0, 1.0)
+    y = (np.arange(200) % 4 == 0).astype(np.float64)
+    _, _, (rate,), (low,), (high,) = reliability_of(np.full(200, 0.5), y, weight)
+    expected = wilson(rate, 72 if 1e-160 < scale < 1e160 else 1)
+    np.testing.assert_allclose([low, high], expected, rtol=1e-9)
 
 
 def test_groups_are_small_multiples_of_which_the_largest_are_drawn(tmp_path: Path) -> None:

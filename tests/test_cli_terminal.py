@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +86,116 @@ def test_a_terminal_on_standard_output_gets_a_drawn_table(csv_path: Path) -> Non
     assert (process.returncode, errors) == (0, b"")
     assert "┃" in drawn
     assert all(name in drawn for name in ("carrier", "base rate", "calibration", "ÜX", "all"))
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A few rows of many: their weights are as large as counts of millions."""
+    path = tmp_path / "many.npz"
+    count = 12_345_678
+    weight = np.array([2 * count, count / 7])
+    by = np.array(["a name of a group that is long", "b"])
+    np.savez(path, logit=[3.0, -2.0], late=[1.0, 0.0], w=weight, by=by, other=[2.0, 1.5], z=[1, 0])
+    return path
+
+
+MANY = {
+    "plain": [],
+    "weights": ["--weight", "w"],
+    "groups": ["--weight", "w", "--by", "by"],
+    "labels": ["--weight", "w", "--by", "by", "--logit", "other", "--target", "z"],
+}
+
+
+class Terminal(io.StringIO):
+    """What rich and we take for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def check_digits(plain: str, drawn: str, width: int) -> None:
+    """Check that what is drawn has every figure of the plain table, and is as wide at most."""
+    drawn = re.sub(r"\x1b\[[0-9;]*m", "", drawn)
+    assert "…" not in drawn
+    cells = (cell for line in plain.splitlines()[1:] for cell in line.split())
+    for cell in filter(lambda cell: cell[0].isdigit(), cells):
+        assert re.search(rf"(?<![\d.,]){re.escape(cell)}(?![\d.,])", drawn), cell
+    lines = drawn.splitlines()
+    if "┃" in drawn:
+        assert max(map(len, lines)) <= width
+        return
+    # One figure a line. A name may be longer: the terminal wraps it.
+    names = ["rows", "positives", "base rate", "mean loss", "normalized entropy", "calibration"]
+    found = [line[:18].rstrip() for line in lines]
+    reports = len(plain.splitlines()) - 1
+    assert [found.count(name) for name in names] == [reports] * len(names)
+    assert width < 120
+
+
+@pytest.mark.parametrize("width", [120, 100, 80, 60, 40, 20])
+@pytest.mark.parametrize("options", MANY)
+def test_every_digit_is_shown_at_any_width(
+    many: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    options: str,
+) -> None:
+    from bcelogits.cli import main
+
+    arguments = ["score", str(many), *LOGIT, *TARGET, *MANY[options]]
+    assert main(arguments) == 0
+    plain = capsys.readouterr().out
+    assert ("24,691,356" in plain) == ("--weight" in arguments)
+    terminal = Terminal()
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(arguments) == 0
+    check_digits(plain, terminal.getvalue(), width)
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_every_digit_is_shown_on_a_terminal(many: Path, width: int) -> None:
+    arguments = [many, *LOGIT, *TARGET, *MANY["groups"]]
+    plain = subprocess.run([*SCORE, *arguments], capture_output=True, check=True).stdout.decode()
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCORE, *arguments],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=terminal_environment() | {"COLUMNS": str(width)},
+    )
+    os.close(theirs)
+    drawn = read_terminal(ours)
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    check_digits(plain, drawn, width)
+
+
+def test_20_million_rows_in_80_columns() -> None:
+    """A table, whose header has more lines."""
+    from bcelogits.cli import report
+
+    header = ["rows", "positives", "base rate", "mean loss", "normalized entropy", "calibration"]
+    row = ["20,000,000", "10,000,000", "0.500000", "0.693147", "1.00000", "1.00000"]
+    assert report._widths([header, row], 0, 80) == [10, 10, 8, 8, 10, 11]
+    assert report._widths([header, row], 0, 86) == [10, 10, 9, 9, 18, 11]
+    assert report._widths([header, row], 0, 75) is None
+
+
+def test_a_name_gives_way_to_the_figures(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bcelogits.cli import main
+
+    terminal = Terminal()
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(["score", str(many), *LOGIT, *TARGET, *MANY["groups"]]) == 0
+    drawn = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    rows = [line for line in drawn.splitlines() if line.startswith("│")]
+    name = "".join(line.split("│")[1].replace(" ", "") for line in rows)
+    assert "anameofagroupthatislong" in name
+    assert len(rows) > 3
 
 
 def test_json_on_a_terminal_is_still_json(csv_path: Path) -> None:

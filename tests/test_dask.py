@@ -353,6 +353,180 @@ class TestErrors:
             loss.compute()
 
 
+class TestMissing:
+    """Masks of chunks and nulls of columns are looked at when a result is computed."""
+
+    def gap(self, name):
+        x, y, w, p = data(SHAPE)
+        arrays = {"input": x, "target": y, "weight": w, "pos_weight": p}
+        chosen = np.ma.masked_array(arrays[name], False)
+        chosen[(40, 20)[-chosen.ndim :]] = np.ma.masked
+        arrays[name] = chosen
+        chunks = {1: (7,), 2: (17, 11)}
+        return {k: da.from_array(v, chunks=chunks[v.ndim]) for k, v in arrays.items()}, arrays
+
+    @pytest.mark.parametrize("name", ["input", "target", "weight", "pos_weight"])
+    @pytest.mark.parametrize("reduction", ["none", *REDUCED])
+    def test_is_named_by_its_index_in_the_whole(self, name, reduction):
+        cut, arrays = self.gap(name)
+        place = r"\[20\]" if name == "pos_weight" else r"\[40, 20\]"
+        for arguments in (cut, cut | {name: arrays[name]}):
+            loss = lazy.binary_cross_entropy_with_logits(**arguments, reduction=reduction)
+            _, grad = lazy.value_and_grad(**arguments, reduction=reduction)
+            for result in (loss, grad):
+                with pytest.raises(ValueError, match=rf"^{name}{place} is missing; .*where="):
+                    result.compute()
+
+    @pytest.mark.parametrize("name", ["input", "target", "weight", "pos_weight"])
+    @pytest.mark.parametrize("reduction", ["none", *REDUCED])
+    def test_is_left_out(self, name, reduction):
+        cut, arrays = self.gap(name)
+        where = np.arange(31) != 20
+        more = {"reduction": reduction, "where": where}
+        expected = bce.value_and_grad(**arrays, **more)
+        found = lazy.value_and_grad(**cut, **more)
+        np.testing.assert_allclose(found[0].compute(), expected[0], rtol=2 * EPS[np.float64])
+        np.testing.assert_allclose(found[1].compute(), expected[1], rtol=6 * EPS[np.float64])
+
+    def test_grad_output_and_where(self):
+        x, y, *_ = data(SHAPE)
+        x, factor = da.from_array(x, chunks=(17, 11)), np.ma.masked_array(y + 1, y != y)
+        factor[40, 20] = np.ma.masked
+        more = {"reduction": "none", "grad_output": da.from_array(factor, chunks=20)}
+        for wrt in ("input", "target"):
+            _, grad = lazy.value_and_grad(x, y, wrt=wrt, **more)
+            with pytest.raises(ValueError, match=r"^grad_output\[40, 20\] is missing"):
+                grad.compute()
+            lazy.value_and_grad(x, y, wrt=wrt, **more, where=np.arange(31) != 20)[1].compute()
+        where = da.from_array(np.ma.masked_array(y == 0, factor.mask), chunks=9)
+        with pytest.raises(ValueError, match=r"where\[.*\] is missing"):
+            lazy.binary_cross_entropy_with_logits(x, y, where=where).compute()
+
+    def test_chunks_whose_masks_nobody_announced(self):
+        """Rechunking them keeps what is masked."""
+        x = da.from_array(np.arange(8.0), chunks=2)
+        x = x.map_blocks(lambda block: np.ma.masked_equal(block, 5), meta=np.empty(0))
+        for chunks in (1, 2, 3, 8):
+            loss = lazy.binary_cross_entropy_with_logits(x.rechunk(chunks), np.zeros(8))
+            with pytest.raises(ValueError, match=r"^input\[5\] is missing"):
+                loss.compute()
+
+    def test_by_ignore_index(self):
+        y = np.array([1, -1, 0, 1])
+        x = da.from_array(np.ma.masked_equal([0.5, 9.0, -2.0, 3.0], 9), chunks=2)
+        loss = lazy.binary_cross_entropy_with_logits(x, y, ignore_index=-1)
+        assert loss.compute() == bce.binary_cross_entropy_with_logits([0.5, -2.0, 3.0], [1, 0, 1])
+
+    def test_in_another_process(self, cluster):
+        cut, _ = self.gap("input")
+        loss = lazy.binary_cross_entropy_with_logits(**cut)
+        with pytest.raises(ValueError, match=r"^input\[40, 20\] is missing"):
+            cluster.compute(loss).result()
+
+    def test_logits_of_a_stream_that_are_nan(self):
+        x, y, *_ = data((100, 3))
+        x[77, 1:] = np.nan
+        for axis in (None, 0, 1):
+            running = lazy.RunningLoss(axis=axis)
+            running.update(da.from_array(x[:50], chunks=(30, 2)), y[:50])
+            if axis == 1:
+                running.reset()
+            before = running.state_dict()
+            with pytest.raises(ValueError, match=r"^input\[77, \d\] is nan, .*where="):
+                running.update(da.from_array(x, chunks=(30, 2)), y)
+            assert running.state_dict() == before
+            running.update(da.from_array(x, chunks=(30, 2)), y, where=x == x)
+        running = lazy.RunningLoss(check=False)
+        running.update(da.from_array(x, chunks=30), y)
+        assert np.isnan(running.compute())
+
+
+class TestColumns:
+    """Every type of column that the functions in memory take."""
+
+    TYPES = ("float32", "Float32", "Float64", "float[pyarrow]", "int8", "Int64", "UInt8",
+             "boolean", "bool[pyarrow]", "bool", "int8[pyarrow]", "category", object)  # fmt: skip
+
+    @pytest.fixture(autouse=True)
+    def modules(self):
+        self.dd = pytest.importorskip("dask.dataframe", reason="dask.dataframe is not installed")
+        self.pd = pytest.importorskip("pandas", reason="pandas is not installed")
+
+    def frame(self, dtype, values):
+        if "pyarrow" in str(dtype):
+            pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        with dask.config.set({"dataframe.convert-string": False}):
+            column = self.pd.Series(values, dtype=object if dtype is object else None)
+            column = column.astype(dtype)
+            frame = self.pd.DataFrame({"x": [0.2, -1.5, 3.0, 0.5], "y": column})
+            return frame, self.dd.from_pandas(frame, npartitions=2)
+
+    @pytest.mark.parametrize("dtype", TYPES)
+    def test_are_read(self, dtype):
+        frame, columns = self.frame(dtype, [1, 0, 0, 1])
+        expected = bce.RunningLoss()
+        expected.update(frame["x"], [1, 0, 0, 1], [1, 0, 0, 1])
+        running = lazy.RunningLoss()
+        running.update(columns["x"], columns["y"], columns["y"])
+        assert running.state_dict() == expected.state_dict()
+        logits = bce.binary_cross_entropy_with_logits(frame["y"], [1, 0, 0, 1])
+        loss = lazy.binary_cross_entropy_with_logits(columns["y"], columns["y"])
+        assert loss.compute() == pytest.approx(logits, rel=1e-6)
+
+    @pytest.mark.parametrize("dtype", ["Float32", "Int8", "boolean", "bool[pyarrow]", object])
+    def test_nulls(self, dtype):
+        _, columns = self.frame(dtype, [1, 0, None, 1])
+        running = lazy.RunningLoss(ignore_index=0)
+        with pytest.raises(ValueError, match=r"in chunk \(1,\): target\[0\] is missing"):
+            running.update(columns["x"], columns["y"])
+        assert running.count == 0
+        running.update(columns["x"], columns["y"], where=columns["x"] < 3)
+        assert running.count == 2
+        expected = bce.binary_cross_entropy_with_logits([0.2, 0.5], [1, 1])
+        assert running.compute() == expected
+
+    def test_several_in_one_array(self):
+        frame = self.pd.DataFrame({"x": [0.2, -1.5], "y": [True, False], "z": [1, 0]})
+        frame["z"] = frame["z"].astype("Int8")
+        columns = self.dd.from_pandas(frame, npartitions=2)
+        running = lazy.RunningLoss(axis=0)
+        running.update(columns[["x", "x"]], columns[["y", "z"]])
+        assert running.compute().tolist() == [bce.binary_cross_entropy_with_logits(
+            frame["x"], frame["y"])] * 2  # fmt: skip
+
+    def test_texts_come_at_once(self):
+        _, columns = self.frame("string", list("abcd"))
+        with pytest.raises(TypeError, match="target has dtype"):
+            lazy.binary_cross_entropy_with_logits(columns["x"], columns["y"])
+
+    def test_bit_patterns_come_at_once(self):
+        message = r"^input has dtype uint16.*ml_dtypes"
+        _, columns = self.frame("uint16", [1, 0, 1, 0])
+        for x in (columns["y"], da.zeros(4, dtype=np.uint16), np.zeros(4, np.uint16)):
+            with pytest.raises(TypeError, match=message):
+                lazy.binary_cross_entropy_with_logits(x, np.zeros(4))
+
+
+class TestXarray:
+    def test_stays_lazy(self):
+        xr = pytest.importorskip("xarray", reason="xarray is not installed")
+
+        def fail(*_):
+            pytest.fail("computed")
+
+        x = da.map_blocks(fail, chunks=((5, 5),), dtype=float, meta=np.empty(0))
+        for wrapped in (xr.DataArray(x), xr.Variable("a", x)):
+            loss = lazy.binary_cross_entropy_with_logits(
+                wrapped, wrapped, wrapped, pos_weight=wrapped, reduction="none"
+            )
+            assert loss.chunks == ((5, 5),)
+            value, grad = lazy.value_and_grad(wrapped, wrapped)
+            assert (value.shape, grad.chunks) == ((), ((5, 5),))
+        zeros = xr.DataArray(da.zeros(20, chunks=5))
+        loss = lazy.binary_cross_entropy_with_logits(zeros, zeros, where=zeros == 0)
+        assert loss.compute() == pytest.approx(np.log(2))
+
+
 class TestSchedulers:
     """The same bits, whoever computes."""
 

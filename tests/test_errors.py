@@ -228,7 +228,7 @@ class TestPosWeight:
 OTHER_DTYPES = {
     "complex64": np.ones(3, np.complex64),
     "complex128": np.ones(3, complex),
-    "object": np.array([1, 0, None], object),
+    "object": np.array([1, 0, 1j], object),
     "str": np.array(["1", "0", "1"]),
     "bytes": np.array([b"1", b"0", b"1"]),
     "datetime64": np.array(["2020", "2021", "2022"], "M8[D]"),
@@ -236,8 +236,6 @@ OTHER_DTYPES = {
     "longdouble": np.ones(3, np.longdouble),
     "structured": np.zeros(3, [("a", "f4")]),
     "list of str": ["1", "0", "1"],
-    "list of None": [None, 0, 1],
-    "masked": np.ma.masked_array([1.0, 0, 1], [False, True, False]),
 }
 
 
@@ -249,15 +247,13 @@ class TestDtypes:
         arguments = {"input": np.zeros(3), "target": np.zeros(3), name: OTHER_DTYPES[kind]}
         with pytest.raises(TypeError, match=rf"\b{name}\b") as error:
             function(**arguments)
-        message = str(error.value)
-        if kind == "masked":
-            assert "where=" in message
-        elif isinstance(OTHER_DTYPES[kind], np.ndarray) and kind not in ("structured",):
-            assert str(OTHER_DTYPES[kind].dtype) in message
+        if isinstance(OTHER_DTYPES[kind], np.ndarray) and kind not in ("structured",):
+            assert str(OTHER_DTYPES[kind].dtype) in str(error.value)
 
     @every
     @pytest.mark.parametrize(
-        "where", [np.ones(3), np.ones(3, int), [1, 0, 1], "yes", np.array([True, None, False])]
+        "where",
+        [np.ones(3), np.ones(3, int), [1, 0, 1], "yes", np.array([True, "no", False], object)],
     )
     def test_where_must_be_boolean(self, function, where):
         with pytest.raises(TypeError, match="where"):
@@ -274,7 +270,7 @@ class TestDtypes:
     @pytest.mark.parametrize("name", ["input", "target", "weight", "pos_weight"])
     def test_ragged_lists(self, function, name):
         arguments = {"input": [[0.0, 1], [2, 3]], "target": [[0, 1], [1, 0]], name: [[1, 2], [3]]}
-        with pytest.raises((ValueError, TypeError), match=rf"\b{name}\b"):
+        with pytest.raises(TypeError, match=rf"^{name} is ragged"):
             function(**arguments)
 
     @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import reference
 import ulp
+from hypothesis import given
 
 import bcelogits
 from bcelogits import balanced_pos_weight, log_sigmoid, sigmoid, softplus
@@ -112,7 +117,8 @@ class TestFunctions:
         np.testing.assert_array_equal(FUNCTIONS[name](base.T), expected.T)
 
     @pytest.mark.parametrize(
-        "x", [1j, np.array(["a"]), np.array([None]), np.datetime64("2020"), np.longdouble(1)]
+        "x",
+        [1j, np.array(["a"]), np.array([1, "a"], object), np.datetime64("2020"), np.longdouble(1)],
     )
     def test_other_dtypes(self, name, x):
         with pytest.raises(TypeError, match=r"\bx\b"):
@@ -176,3 +182,94 @@ class TestBalancedPosWeight:
     def test_target_out_of_range(self):
         with pytest.raises(ValueError, match=r"target\[1\] is 2"):
             balanced_pos_weight([0, 2, 1])
+
+    def test_keepdims_broadcasts_along_the_classes(self):
+        """Where the width is the number of classes, (C,) would be taken for weights along it."""
+        rng = np.random.default_rng(4)
+        x, target = rng.standard_normal((6, 4, 5, 4)), rng.integers(0, 2, (6, 4, 5, 4))
+        target[:, 1] &= target[:, 0]
+        weights = balanced_pos_weight(target, axis=(0, 2, 3), keepdims=True)
+        assert weights.shape == (1, 4, 1, 1)
+        flat = balanced_pos_weight(target, axis=[0, 2, 3])
+        np.testing.assert_array_equal(weights.ravel(), flat)
+        loss = bcelogits.binary_cross_entropy_with_logits
+        found = loss(x, target, pos_weight=weights, reduction="none")
+        for c in range(4):
+            np.testing.assert_array_equal(
+                found[:, c], loss(x[:, c], target[:, c], pos_weight=flat[c], reduction="none")
+            )
+        assert balanced_pos_weight(target, axis=None, keepdims=True).shape == (1, 1, 1, 1)
+        assert balanced_pos_weight(x * 0 + 0.5, axis=-1, keepdims=True).shape == (6, 4, 5, 1)
+
+    def test_left_out_by_value(self):
+        np.testing.assert_array_equal(
+            balanced_pos_weight([[1, -1], [0, 1], [0, 0]], ignore_index=-1), [2, 1]
+        )
+        half = np.array([0.5, 0, 0, 0, 1, np.inf])
+        where = [True, True, True, True, True, False]
+        assert balanced_pos_weight(half, ignore_index=0.5, where=where) == 3
+        big = np.array([2**64 - 1, 0, 1], np.uint64)
+        assert balanced_pos_weight(big, ignore_index=2**64 - 1) == 1
+
+    def test_left_out_by_position(self):
+        target = np.array([[1, 7], [0, 1], [0, 0]])
+        where = np.array([[True, False], [True, True], [False, True]])
+        np.testing.assert_array_equal(balanced_pos_weight(target, where=where), [1, 1])
+        rows = [[True], [True], [True]]
+        assert balanced_pos_weight(target[:, :1], where=rows) == 2
+
+    def test_weights_count_as_so_many(self):
+        target = np.array([[1, 0], [0, 1], [0, 0]])
+        rows = np.array([[4.0], [1.0], [2.0]])
+        np.testing.assert_array_equal(balanced_pos_weight(target, weight=rows), [0.75, 6])
+        times = [4, 1, 2]
+        np.testing.assert_array_equal(
+            balanced_pos_weight(np.repeat(target, times, axis=0)), [0.75, 6]
+        )
+        assert balanced_pos_weight([0, 1], weight=3) == 1
+
+    def test_few_negatives_do_not_drown(self):
+        """All sums are of terms of one sign, so no digit is lost."""
+        target = np.full(1000, 1 - 2.0**-50)
+        assert balanced_pos_weight(target) == 2.0**-50 / (1 - 2.0**-50)
+        weight = np.full(10**5, 1e9)
+        weight[3] = 0.1
+        hard = np.ones(10**5, np.float32)
+        hard[3] = 0
+        exact = 0.1 / (1e9 * (10**5 - 1))
+        assert balanced_pos_weight(hard, weight=weight) == pytest.approx(exact, rel=3e-16)
+
+    def test_without_positives(self):
+        with pytest.warns(RuntimeWarning, match="No positive target"):
+            found = balanced_pos_weight([[0, 1, -1], [0, 0, -1]], ignore_index=-1)
+        np.testing.assert_array_equal(found, [np.inf, 1, np.nan])
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"weight": [1, 2]}, r"weight of shape \(2,\) .* of target, \(3,\)"),
+            ({"where": [True, False]}, r"where of shape \(2,\) .* of target, \(3,\)"),
+            ({"where": [1, 0, 1]}, "where has dtype"),
+            ({"weight": ["a"] * 3}, "weight has dtype"),
+            ({"ignore_index": np.nan}, "ignore_index"),
+            ({"axis": 1}, "axis"),
+        ],
+    )
+    def test_errors(self, options, message):
+        with pytest.raises((TypeError, ValueError), match=message):
+            balanced_pos_weight([0, 1, 1], **options)
+
+    @given(st.data())
+    def test_is_the_exact_ratio(self, data):
+        n = data.draw(st.integers(1, 30))
+        target = data.draw(hnp.arrays(np.float64, n, elements=st.floats(0, 1)))
+        weight = data.draw(hnp.arrays(np.float64, n, elements=st.floats(2.0**-60, 2.0**60)))
+        where = data.draw(hnp.arrays(bool, n))
+        target[0], where[0] = 0.75, True
+        found = balanced_pos_weight(target, weight=weight, where=where)
+        rows = [
+            (Fraction(float(w)), Fraction(float(y)))
+            for w, y in zip(weight[where], target[where], strict=True)
+        ]
+        exact = sum(w * (1 - y) for w, y in rows) / sum(w * y for w, y in rows)
+        assert abs(Fraction(float(found)) / exact - 1) <= Fraction(4, 2**53)

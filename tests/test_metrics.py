@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -57,20 +58,124 @@ def test_pos_label(names: tuple[Any, Any]) -> None:
     assert log_loss_from_logits(y, X, pos_label=names[0]) == log_loss_from_logits(1 - Y, X)
 
 
+NAMES = np.array(["no", "yes"])
+
+
+@pytest.mark.parametrize(
+    ("y_true", "pos_label", "labels"),
+    [
+        (["no", "yes"], "Yes", "'no' and 'yes'"),
+        (["no", "no"], "yes", "'no'"),
+        ([0, 1], "1", "0 and 1"),
+        (["0", "1"], 1, "'0' and '1'"),
+        ([-1.0, 1.0], 2, "-1.0 and 1.0"),
+        ([False, True], 2, "False and True"),
+        ([-1, 1], math.nan, "-1 and 1"),
+        (np.array(["no", 1], object), "yes", "'no' and 1"),
+        ([["no", "yes"], ["no", "a, b"]], "Yes", "'no', 'yes' and 'a, b'"),
+        (np.arange(9), 9, "0, 1, 2, 3, 4 and others"),
+        (np.resize(NAMES, 300_000), "Yes", "'no' and 'yes'"),
+    ],
+)
+def test_a_pos_label_that_no_label_equals(y_true: Any, pos_label: Any, labels: str) -> None:
+    message = (
+        f"pos_label is {pos_label!r}, which equals no label of y_true; its labels are {labels}"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        log_loss_from_logits(y_true, np.zeros(np.shape(y_true)), pos_label=pos_label)
+
+
+def test_pos_label_is_one_label() -> None:
+    with pytest.raises(TypeError, match=r"pos_label must be one label.*\(2,\)"):
+        log_loss_from_logits([0, 1], [-1, 2], pos_label=[0, 1])
+
+
+MISSING = [
+    np.array(["no", None, "yes"], object),
+    np.array(["no", np.nan, "yes"], object),
+    np.array([0, np.nan, 1]),
+    [["no", "no"], [None, "yes"]],
+    np.array(["no", None, "yes"], np.dtypes.StringDType(na_object=None)),
+]
+
+
+@pytest.mark.parametrize("y_true", MISSING)
+@pytest.mark.parametrize("pos_label", ["yes", None])
+def test_a_missing_label_is_an_error(y_true: Any, pos_label: Any) -> None:
+    """It does not count as negative."""
+    place = r"\[1, 0\]" if np.ndim(y_true) == 2 else r"\[1\]"
+    reason = r"(missing|(None|nan|NaT): a missing label)"
+    with pytest.raises(ValueError, match=rf"y_true{place} is {reason}"):
+        log_loss_from_logits(y_true, np.zeros(np.shape(y_true)), pos_label=pos_label)
+
+
+def test_a_missing_date_is_no_label() -> None:
+    days = np.array(["2020-01-01", "NaT", "2020-01-02"], "datetime64[D]")
+    with pytest.raises(ValueError, match=r"y_true\[1\] is NaT: a missing label"):
+        log_loss_from_logits(days, np.zeros(3), pos_label=days[0])
+
+
+def test_missing_labels_of_pandas() -> None:
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    for labels in (
+        pd.Series(["no", pd.NA, "yes"], dtype="string"),
+        pd.Series(["no", None, "yes"], dtype="category"),
+        pd.Series(["no", None, "yes"]),
+    ):
+        with pytest.raises(ValueError, match=r"y_true\[1\] is .*missing"):
+            log_loss_from_logits(labels, [-1.0, 0.0, 1.0], pos_label="yes")
+        assert log_loss_from_logits(labels[[0, 2]], [-1.0, 1.0], pos_label="yes") > 0
+
+
 @pytest.mark.parametrize(
     ("y_true", "y_score", "options", "message"),
     [
-        (Y - 1, X, {}, r"target\[0\] is 0|target\[1\] is -1"),
-        (np.array(["no", "yes"])[Y], X, {}, "dtype"),
-        (Y, X[:7], {}, r"\(60,\).*\(7,\)"),
-        (Y, X, {"sample_weight": W[:, None]}, r"sample_weight has shape \(60, 1\)"),
-        (Y, X, {"sample_weight": W[:7]}, "weight"),
-        (Y, X, {"pos_weight": -1}, "pos_weight"),
+        (1 - 2 * Y, X, {}, r"y_true\[0\] is -1, outside \[0, 1\]; pos_label= says which"),
+        (
+            np.where(np.arange(300_000) > 299_990, 2, 1),
+            np.zeros(300_000),
+            {},
+            r"y_true\[299991\] is 2",
+        ),
+        (
+            NAMES[Y],
+            X,
+            {},
+            r"^y_true\[0\] is 'yes', which is a text, not a number; pos_label= says which",
+        ),
+        (
+            NAMES[Y].astype(object),
+            X,
+            {},
+            r"^y_true\[0\] is 'yes', which is a text, not a number; pos_label=",
+        ),
+        (
+            NAMES[Y].astype("S"),
+            X,
+            {},
+            r"^y_true\[0\] is b'yes', which is a text, not a number; pos_label=",
+        ),
+        (Y, NAMES[Y], {}, "^y_score has dtype <U3"),
+        (Y, X[:7], {}, r"^y_score has shape \(7,\), y_true has shape \(60,\)"),
+        (
+            Y,
+            np.stack([X, X], axis=1),
+            {},
+            r"^y_score has shape \(60, 2\), y_true has shape \(60,\)",
+        ),
+        (Y, X, {"sample_weight": W[:, None]}, r"^sample_weight has shape \(60, 1\)"),
+        (Y, X, {"sample_weight": W[:7]}, r"^sample_weight of shape \(7,\) .* of y_true, \(60,\)$"),
+        (Y, X, {"sample_weight": NAMES[Y]}, "^sample_weight has dtype <U3"),
+        (Y, X, {"pos_weight": -1}, "^pos_weight is -1"),
+        (Y, X, {"pos_weight": [1, 2]}, r"^pos_weight of shape \(2,\) .* of y_score, \(60,\)$"),
+        (Y, X, {"label_smoothing": 2}, "^label_smoothing"),
     ],
 )
 def test_errors(y_true: Any, y_score: Any, options: Any, message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message):
+    """They speak of the arguments that there are."""
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
         log_loss_from_logits(y_true, y_score, **options)
+    assert not re.search(r"\b(target|input)\b|^weight", str(caught.value))
 
 
 # --- beside scikit-learn ---------------------------------------------------------------------

@@ -22,7 +22,11 @@ SCRIPTS = {
     "scikit-learn.md": ["sklearn"],
     "training.md": ["scipy", "sklearn"],
 }
-PROMPTS = {"streams.md": [], "dask.md": ["dask.array", "dask.dataframe"]}
+PROMPTS = {
+    "arrays.md": ["pandas", "polars", "pyarrow"],
+    "streams.md": [],
+    "dask.md": ["dask.array", "dask.dataframe"],
+}
 
 # A snippet, and the block that follows it if that is what it prints.
 SNIPPET = re.compile(r"(?ms)^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?")

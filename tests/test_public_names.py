@@ -60,7 +60,9 @@ SIGNATURES = {
     "sigmoid": "(x, out=None)",
     "log_sigmoid": "(x, out=None)",
     "softplus": "(x, out=None)",
-    "balanced_pos_weight": "(target, axis=0)",
+    "balanced_pos_weight": (
+        "(target, axis=0, *, keepdims=False, weight=None, where=None, ignore_index=None)"
+    ),
     "supported_isas": "()",
     "active_isa": "()",
     "get_include": "()",

@@ -103,10 +103,20 @@ def test_every_option(reduction, options, y):
     assert_same_way(loss, x, np.array(y, np.float32))
 
 
-def test_weights_are_read_at_each_call():
+def test_weights_are_those_of_the_constructor():
     weight = np.ones(4)
-    loss = BCEWithLogitsLoss(weight, reduction="sum")
+    loss = BCEWithLogitsLoss(weight, pos_weight=weight, reduction="sum")
     x, y = np.ones(4), np.zeros(4)
     before = loss(x, y)
     weight *= 2
-    assert loss(x, y) == 2 * before
+    assert loss(x, y) == loss.forward(x, y) == before
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("dtype", [np.uint16, ">u2"])
+def test_bit_patterns_are_no_logits(reduction, dtype):
+    loss = BCEWithLogitsLoss(reduction=reduction)
+    x, y = np.array([1, 2], dtype), np.array([0, 1])
+    assert_same_way(loss, x, y)
+    assert outcome(loss, x, y)[0] is TypeError
+    assert_same_way(loss, x.astype(float), y.astype(np.uint16))

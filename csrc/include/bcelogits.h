@@ -176,7 +176,7 @@ typedef struct bcel_call {
     double label_smoothing;   /* a in [0, 1]: y becomes y (1 - a) + a / 2 */
     double ignore_float;
     int64_t ignore_int;
-    double hess_floor; /* least s(x) s(-x) in a hessian, before weights */
+    double hess_floor; /* least s(x) s(-x) in a hessian, before weights; not NaN */
     unsigned flags;
 } bcel_call;
 
@@ -220,7 +220,8 @@ BCEL_API bcel_status bcel_reduce(bcel_reduction reduction, int kept, const bcel_
                                  const bcel_output *output);
 
 /* Value of the reduction over everything, and in the same pass its gradient with respect to the logits,
- * times scale. The value is not multiplied by scale. grad_output of the call is not read.
+ * times scale. The value is not multiplied by scale. grad_output of the call is not read. Where what the
+ * reduction divides by is 0 or NaN, the gradient of each counted element is NaN.
  * Threads: any, each with outputs of its own. */
 BCEL_API bcel_status bcel_value_and_grad(bcel_reduction reduction, double scale, const bcel_call *call,
                                          const bcel_output *value, const bcel_output *grad);

@@ -16,6 +16,8 @@ from numpy.exceptions import AxisError
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from bcelogits import _core, _parallel
+from bcelogits._containers import has_mask, read, refuse_bits, refuse_dtype
+from bcelogits._missing import complete, complete_where_counted, place
 from bcelogits._repr import shown
 
 if TYPE_CHECKING:
@@ -30,57 +32,63 @@ _FLOATS = "float16, bfloat16, float32 or float64"
 
 
 def as_array(name: str, value: Any) -> NDArray[Any]:
-    """Return the argument as a base ndarray, without a copy where that is possible."""
-    if type(value) is np.ndarray:
+    """Return the argument as a base ndarray, without a copy where that is possible.
+
+    Raises a ValueError if something in it is missing.
+    """
+    if type(value) is np.ndarray and not value.dtype.hasobject:
         return value
-    if isinstance(value, np.ndarray):
-        _refuse_mask(name, value)
-        return np.asarray(value)
-    if _needs_dlpack(value):
-        try:
-            return np.from_dlpack(value)
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            raise TypeError(f"{name} cannot be read through DLPack: {error}") from error
-    try:
-        return np.asarray(value)
-    except (RuntimeError, TypeError, ValueError) as error:
-        # RuntimeError: a tensor of PyTorch that is part of a graph
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{name} cannot be converted to an array: {error}") from error
-
-
-def _refuse_mask(name: str, array: NDArray[Any]) -> None:
-    # The first look at np.ma imports it: not for a plain array.
-    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; pass where= instead of a mask")
-
-
-def _needs_dlpack(value: Any) -> bool:
-    """Whether NumPy would not look into the object on its own, but DLPack does."""
-    if not hasattr(value, "__dlpack__"):
-        return False
-    if any(hasattr(value, p) for p in ("__array__", "__array_interface__", "__array_struct__")):
-        return False
-    try:
-        memoryview(value).release()
-    except TypeError:
-        return True
-    return False
+    return complete(name, read(name, value))
 
 
 def as_real_array(name: str, value: Any) -> NDArray[Any]:
     """Return the argument as an array of a dtype that the library reads."""
-    array = as_array(name, value)
+    return complete(name, read_real(name, value))
+
+
+def as_logits(name: str, value: Any) -> NDArray[Any]:
+    """Return logits as an array of a dtype that the library reads logits in."""
+    return complete(name, read_logits(name, value))
+
+
+def read_real(name: str, value: Any) -> NDArray[Any]:
+    """Return what `as_real_array` does; where something is missing, a masked array."""
+    array = value if type(value) is np.ndarray else read(name, value)
+    if _core.is_real(array.dtype):
+        return array
+    array = read(name, array)
     if not _core.is_real(array.dtype):
-        raise TypeError(
-            f"{name} has dtype {array.dtype}; it must be {_FLOATS}, an integer dtype or bool"
-        )
+        refuse_dtype(name, array, f"{_FLOATS}, an integer dtype or bool")
     return array
 
 
-def as_weight(name: str, value: ArrayLike | None) -> NDArray[Any] | None:
-    """Return ``weight`` as an array."""
-    return None if value is None else as_real_array(name, value)
+def read_logits(name: str, value: Any) -> NDArray[Any]:
+    """Return what `as_logits` does; where something is missing, a masked array."""
+    array = value if type(value) is np.ndarray else read(name, value)
+    if not _core.is_logit(array.dtype):
+        array = read_real(name, array)
+        if not _core.is_logit(array.dtype):
+            refuse_bits(name)
+    return array
+
+
+def as_grad_output(value: ArrayLike | None, arguments: Arguments) -> NDArray[Any] | None:
+    """Return ``grad_output`` as an array."""
+    if value is None:
+        return None
+    return arguments.complete("grad_output", read_real("grad_output", value))
+
+
+def as_weight(name: str, value: ArrayLike | None, *, partial: bool = False) -> NDArray[Any] | None:
+    """Return ``weight`` as an array.
+
+    With `partial` something may be missing, and the array then is a masked one: `Arguments` knows
+    whether it counts.
+    """
+    if value is None:
+        return None
+    array = read_real(name, value)
+    return array if partial else complete(name, array)
 
 
 def as_row_weight(name: str, value: Any, ndim: int) -> NDArray[Any] | None:
@@ -93,14 +101,26 @@ def as_row_weight(name: str, value: Any, ndim: int) -> NDArray[Any] | None:
     return array.reshape(array.shape + (1,) * (ndim - 1)) if array.ndim else array
 
 
-def as_pos_weight(value: ArrayLike | None) -> NDArray[Any] | None:
-    """Return ``pos_weight`` as an array without a negative value."""
+def as_pos_weight(value: ArrayLike | None, *, partial: bool = False) -> NDArray[Any] | None:
+    """Return ``pos_weight`` as an array without a negative value; for `partial` see `as_weight`."""
     if value is None:
         return None
-    array = as_real_array("pos_weight", value)
-    index = (_core if array.size < _core.BLOCK else _parallel).find_negative(array)
+    array = read_real("pos_weight", value)
+    if not partial:
+        array = complete("pos_weight", array)
+    data = array if type(array) is np.ndarray else np.ma.filled(array, 1)
+    index = (_core if data.size < _core.BLOCK else _parallel).find_negative(data)
     if index is not None:
-        raise ValueError(f"pos_weight{_place(index)} is {array[index]}, it must be >= 0")
+        raise ValueError(f"pos_weight{place(index)} is {data[index]}, it must be >= 0")
+    return array
+
+
+def kept(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Return a copy that nobody can change, for an object to keep."""
+    if array is None:
+        return None
+    array = array.copy(order="K")
+    array.flags.writeable = False
     return array
 
 
@@ -110,12 +130,8 @@ def as_where(value: ArrayLike | None) -> NDArray[np.bool_] | None:
         return None
     array = as_array("where", value)
     if array.dtype != np.bool_:
-        raise TypeError(f"where has dtype {array.dtype}; it must be bool")
+        refuse_dtype("where", array, "bool")
     return array
-
-
-def _place(index: tuple[int, ...]) -> str:
-    return f"[{', '.join(map(str, index))}]" if index else ""
 
 
 def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -148,6 +164,8 @@ def as_number(name: str, value: Any) -> float:
             return float(value)
         except OverflowError:
             raise ValueError(f"{name} is an integer beyond the range of a float") from None
+    if value is None:
+        raise TypeError(f"{name} must be a number, not None")
     array = as_real_array(name, value)
     if array.ndim:
         raise TypeError(f"{name} must be a number, not an array of shape {array.shape}")
@@ -218,6 +236,7 @@ class Arguments:
 
     ``weight``, ``pos_weight``, ``label_smoothing`` and ``ignore_index`` come as the functions above
     return them: an object of the class has them ready. The others come as the user gave them.
+    Something may be missing in any of the arrays where elements are left out.
     """
 
     __slots__ = (
@@ -243,8 +262,15 @@ class Arguments:
         where: ArrayLike | None,
         check: bool,
     ) -> None:
-        self.input = as_real_array("input", input)
-        self.target = as_real_array("target", target)
+        # The short way is for most calls: of small arrays these lines are a part of the time.
+        if type(input) is np.ndarray and _core.is_logit(input.dtype):
+            self.input: NDArray[Any] = input
+        else:
+            self.input = read_logits("input", input)
+        if type(target) is np.ndarray and _core.is_real(target.dtype):
+            self.target: NDArray[Any] = target
+        else:
+            self.target = read_real("target", target)
         if self.target.shape != self.input.shape:
             raise ValueError(
                 f"target has shape {self.target.shape}, input has shape {self.input.shape}; "
@@ -261,8 +287,42 @@ class Arguments:
             self.ignored = _ignored_value(ignore_index, self.target.dtype)
             if isinstance(self.ignored, int) and self.ignored >= 2**63:
                 # Beyond the library's integers: only uint64 holds it.
-                self.where = _others(self.target, self.ignored, self.where)
+                self.where = _others(np.ma.getdata(self.target), self.ignored, self.where)
                 self.ignored = None
+        if not (
+            type(self.input) is np.ndarray
+            and type(self.target) is np.ndarray
+            and (weight is None or type(weight) is np.ndarray)
+            and (pos_weight is None or type(pos_weight) is np.ndarray)
+        ):
+            self._refuse_missing(has_mask(target))
+
+    def _refuse_missing(self, target_has_mask: bool) -> None:
+        """Raise if an element counts and something of it is missing; what does not may be anything.
+
+        A target under a mask of the caller's is left out as others are, if the number there equals
+        ``ignore_index``. Where there is none, in a null, nothing equals it.
+        """
+        given = {name: getattr(self, name) for name in ("input", "target", "weight", "pos_weight")}
+        self.target, ignored = np.asarray(np.ma.getdata(self.target)), self.ignored
+        if not target_has_mask:
+            self.ignored = None
+            self.complete("target", given["target"])
+            self.ignored = ignored
+        for name, array in given.items():
+            if array is not None:
+                setattr(self, name, self.complete(name, array))
+
+    def complete(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        """Return an array, broadcast against input, of which nothing that counts is missing."""
+        if type(array) is np.ndarray:
+            return array
+        try:
+            counted = self.counted()
+        except ValueError:
+            # where does not broadcast: the library says so
+            return np.asarray(np.ma.getdata(array))
+        return complete_where_counted(name, array, counted)
 
     def call(self, *, grad_output: NDArray[Any] | None = None, **options: Any) -> _core.Call:
         """Return the arguments as the library takes them."""
@@ -407,7 +467,8 @@ def _overlap(a: NDArray[Any], b: NDArray[Any]) -> bool:
 def _check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be an ndarray, not {type(out).__name__}")
-    _refuse_mask(name, out)
+    if has_mask(out):
+        raise TypeError(f"{name} has a mask, which a result would not change; pass an ndarray")
     if out.shape != shape:
         raise ValueError(f"{name} has shape {out.shape}, the result has shape {shape}")
     if not out.flags.writeable:

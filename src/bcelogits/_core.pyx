@@ -149,6 +149,11 @@ def is_real(cnp.dtype dtype not None):
     return code_of(dtype) != 0
 
 
+def is_logit(cnp.dtype dtype not None):
+    """Whether the library reads logits of this dtype: uint16 is that of bit patterns."""
+    return code_of(dtype) not in (0, BCEL_UINT16)
+
+
 def is_floating(cnp.dtype dtype not None):
     """Whether the library also writes it."""
     return code_of(dtype) in (BCEL_FLOAT16, BCEL_BFLOAT16, BCEL_FLOAT32, BCEL_FLOAT64)
@@ -1158,7 +1163,7 @@ Compute the loss.
         """The result, or None if it takes more than this."""
         cdef Vectors vectors
         cdef Frame frame
-        if not cnp.PyArray_SAMESHAPE(input, target):
+        if not cnp.PyArray_SAMESHAPE(input, target) or cnp.PyArray_TYPE(input) == cnp.NPY_USHORT:
             return None
         vectors.call = self.template
         if (

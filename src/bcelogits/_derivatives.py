@@ -11,12 +11,12 @@ from bcelogits._arrays import (
     Arguments,
     Result,
     as_float_dtype,
+    as_grad_output,
     as_hess_floor,
     as_ignore_index,
     as_label_smoothing,
     as_outs,
     as_pos_weight,
-    as_real_array,
     as_weight,
 )
 from bcelogits._core import REDUCTIONS
@@ -90,6 +90,7 @@ def value_and_grad(
     grad : ndarray, scalar or tuple of them
         Of the dtype of `input` and the shape of the argument that `wrt` names: contributions are
         summed over the axes along which it was broadcast. Elements that are left out contribute 0.
+        Where the weights of a weighted mean add up to 0, every other gradient is NaN.
 
     Raises
     ------
@@ -109,8 +110,8 @@ def value_and_grad(
     arguments = Arguments(
         input,
         target,
-        as_weight("weight", weight),
-        as_pos_weight(pos_weight),
+        as_weight("weight", weight, partial=True),
+        as_pos_weight(pos_weight, partial=True),
         as_label_smoothing(label_smoothing),
         as_ignore_index(ignore_index),
         where,
@@ -129,7 +130,7 @@ def compute_value_and_grad(
 ) -> tuple[Any, Any]:
     """Do what `value_and_grad` does, with arguments that are validated."""
     names = check_wrt(wrt, arguments)
-    factor = None if grad_output is None else as_real_array("grad_output", grad_output)
+    factor = as_grad_output(grad_output, arguments)
     if factor is not None and factor.ndim and reduction != "none":
         raise ValueError(
             f"grad_output must be a number with reduction={reduction!r}, "
@@ -328,8 +329,8 @@ def grad_and_hess(
     arguments = Arguments(
         input,
         target,
-        as_weight("weight", weight),
-        as_pos_weight(pos_weight),
+        as_weight("weight", weight, partial=True),
+        as_pos_weight(pos_weight, partial=True),
         as_label_smoothing(label_smoothing),
         as_ignore_index(ignore_index),
         where,

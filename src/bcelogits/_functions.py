@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bcelogits import _core, _parallel
-from bcelogits._arrays import Result, as_real_array, float_dtype, split_axes, warn
+from bcelogits._arrays import (
+    Arguments,
+    Result,
+    as_array,
+    as_ignore_index,
+    as_logits,
+    as_weight,
+    float_dtype,
+    normalize_axes,
+    read_real,
+    split_axes,
+    warn,
+)
+from bcelogits._rows import check_broadcast
 from bcelogits._threads import get_num_threads
 
 if TYPE_CHECKING:
@@ -103,13 +115,21 @@ def softplus(x: ArrayLike, out: NDArray[Any] | None = None) -> Any:
 
 
 def _of_logits(function: int, x: ArrayLike, out: Any) -> Any:
-    array = as_real_array("x", x)
+    array = as_logits("x", x)
     result = Result("out", out, array, float_dtype(array), (array,))
     _parallel.map_elements(_core.Call(array), function, get_num_threads(), result.array)
     return result.get()
 
 
-def balanced_pos_weight(target: ArrayLike, axis: int | tuple[int, ...] | None = 0) -> Any:
+def balanced_pos_weight(
+    target: ArrayLike,
+    axis: int | tuple[int, ...] | None = 0,
+    *,
+    keepdims: bool = False,
+    weight: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+    ignore_index: float | None = None,
+) -> Any:
     """Negatives over positives: the `pos_weight` that gives both the same weight in the loss.
 
     Parameters
@@ -117,18 +137,29 @@ def balanced_pos_weight(target: ArrayLike, axis: int | tuple[int, ...] | None = 
     target : array_like
         Probabilities in [0, 1]; a soft target y counts as y positives and 1 - y negatives.
     axis : int or tuple of int or None
-        The axes to count along: the default suits a single column, and targets of shape (N, C),
-        (0, 2, 3) those of shape (N, C, H, W). None counts everything together.
+        The axes to count along. The default suits a single column, and targets of shape (N, C).
+        None counts everything together.
+    keepdims : bool
+        Whether these axes stay, of length 1, so that the result broadcasts against `target`.
+        Targets of shape (N, C, H, W) want ``axis=(0, 2, 3), keepdims=True``: the result has shape
+        (1, C, 1, 1), where one of shape (C,) would be taken for weights along W.
+    weight : array_like, optional
+        What each element counts as, broadcast against `target`.
+    where : array_like of bool, optional
+        Elements to count, broadcast against `target`.
+    ignore_index : int or float, optional
+        Elements whose target equals it are left out.
 
     Returns
     -------
     ndarray or scalar
-        float64, of the axes that are left. Where there is no positive, infinity.
+        float64, of the axes that are left. Where there is no positive, infinity; where there is no
+        negative either, NaN.
 
     Raises
     ------
     ValueError
-        If a target is outside [0, 1].
+        If a target that counts is outside [0, 1].
 
     Warns
     -----
@@ -141,15 +172,39 @@ def balanced_pos_weight(target: ArrayLike, axis: int | tuple[int, ...] | None = 
     >>> from bcelogits import balanced_pos_weight
     >>> print(balanced_pos_weight(np.repeat([0, 1], [300, 100])))
     3.0
+    >>> print(balanced_pos_weight([[1, -1], [0, 1], [0, 0]], ignore_index=-1))
+    [2. 1.]
     """
-    array = as_real_array("target", target)
-    shape, order = split_axes(array.shape, axis)
-    call = _core.Call(array, array)
+    array, weights = read_real("target", target), as_weight("weight", weight, partial=True)
+    check_broadcast("weight", weights, "target", array.shape)
+    if where is not None:
+        check_broadcast("where", as_array("where", where), "target", array.shape)
+    # At this logit the loss of 1 - y negatives is that many times the logit, to the last bit, and
+    # with this pos_weight that of positives is 0. So both sums are of terms of one sign, and few
+    # negatives do not drown in many positives.
+    logit, nothing = np.array(512.0), np.array(0.0)
+    arguments = Arguments(
+        input=np.broadcast_to(logit, array.shape),
+        # With something missing, as it was given: what is under a mask may be left out.
+        target=array if type(array) is np.ndarray else target,
+        weight=weights,
+        pos_weight=nothing,
+        label_smoothing=0.0,
+        ignore_index=as_ignore_index(ignore_index),
+        where=where,
+        check=True,
+    )
+    axes = tuple(range(array.ndim)) if axis is None else normalize_axes(axis, array.ndim)
+    shape, order = split_axes(array.shape, axes)
+    positives, negatives = np.empty(shape), np.empty(shape)
+    call = arguments.call()
     _parallel.check_target(call)
-    positives, size = np.empty(shape), array.size // max(math.prod(shape), 1)
     for box, sums in _parallel.accumulated(call, get_num_threads(), shape, order):
         positives[box] = sums.positives().reshape(positives[box].shape)
+        losses = sums.results(_core.REDUCTIONS["sum"])
+        negatives[box] = losses.reshape(negatives[box].shape) / logit
     if not np.all(positives):
         warn("No positive target: pos_weight is not finite", RuntimeWarning)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (size - positives) / positives
+        ratio = negatives / positives
+    return np.expand_dims(ratio, axes) if keepdims else ratio

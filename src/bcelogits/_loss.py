@@ -15,6 +15,7 @@ from bcelogits._arrays import (
     as_label_smoothing,
     as_pos_weight,
     as_weight,
+    kept,
     split_axes,
 )
 from bcelogits._core import REDUCTIONS
@@ -60,7 +61,7 @@ def binary_cross_entropy_with_logits(
     ----------
     input : array_like
         Logits, of any shape: float16, bfloat16, float32 or float64. Integers and booleans become
-        float64.
+        float64, but for uint16, the type of bit patterns of bfloat16.
     target : array_like
         Probabilities in [0, 1], of the shape of `input`, of one of these dtypes, an integer dtype
         or bool.
@@ -102,11 +103,13 @@ def binary_cross_entropy_with_logits(
     Raises
     ------
     ValueError
-        If shapes do not fit, a target is outside [0, 1], an element of `pos_weight` is negative, or
-        an argument is not one of its choices. After an error about a target `out` may hold
-        anything, unless it shares memory with another argument.
+        If shapes do not fit, a target is outside [0, 1], an element of `pos_weight` is negative, an
+        element that is not left out is missing in one of the arrays, or an argument is not one of
+        its choices. After an error about a target's value `out` may hold anything, unless it
+        shares memory with another argument.
     TypeError
-        If a dtype is complex, of objects or otherwise not real, or of extended precision.
+        If a dtype is complex, of objects that are no numbers or otherwise not real, or of extended
+        precision; or if an argument is of a kind that gives no array, such as a sparse one.
 
     Warns
     -----
@@ -122,6 +125,9 @@ def binary_cross_entropy_with_logits(
 
     Notes
     -----
+    Arrays are read by position: labels and indexes are not looked at. None, NA, a null or an
+    element under a mask is missing, and never a number; what is left out may miss anything.
+
     A term whose factor is 0 is 0, also where the logarithm is infinite. Sums and means are carried
     in more than double precision. The weight arguments are rounded to float32 unless `input` is
     float64.
@@ -139,8 +145,8 @@ def binary_cross_entropy_with_logits(
     arguments = Arguments(
         input,
         target,
-        as_weight("weight", weight),
-        as_pos_weight(pos_weight),
+        as_weight("weight", weight, partial=True),
+        as_pos_weight(pos_weight, partial=True),
         as_label_smoothing(label_smoothing),
         as_ignore_index(ignore_index),
         where,
@@ -195,7 +201,7 @@ class BCEWithLogitsLoss(_core.Loss):
     """Binary cross entropy of logits, with arguments kept for many calls.
 
     The arguments, and what a call returns, are those of `binary_cross_entropy_with_logits`. They
-    are validated once, here. Positional arguments are in the order of
+    are validated and copied once, here. Positional arguments are in the order of
     ``torch.nn.BCEWithLogitsLoss``.
 
     Parameters
@@ -221,6 +227,7 @@ class BCEWithLogitsLoss(_core.Loss):
     Attributes
     ----------
     weight, pos_weight : ndarray or None
+        Copies of what was given, which cannot be written to.
     reduction : str
     label_smoothing : float
     ignore_index : int, float or None
@@ -252,9 +259,9 @@ class BCEWithLogitsLoss(_core.Loss):
     ) -> None:
         as_num_threads(num_threads)
         super().__init__(
-            weight=as_weight("weight", weight),
+            weight=kept(as_weight("weight", weight)),
             reduction=legacy_reduction(size_average, reduce, reduction),
-            pos_weight=as_pos_weight(pos_weight),
+            pos_weight=kept(as_pos_weight(pos_weight)),
             label_smoothing=as_label_smoothing(label_smoothing),
             ignore_index=as_ignore_index(ignore_index),
             check=bool(check),

@@ -126,17 +126,22 @@ def _first(box: Box, shape: tuple[int, ...]) -> int:
 # --- targets, weights of positives, results: looked at and copied -----------------------------
 
 
-def check_target(call: Call) -> None:
-    """Raise a ValueError that names the first counted target outside [0, 1], if any."""
+def find_bad_target(call: Call) -> tuple[int, ...] | None:
+    """Return the index of the first counted target outside [0, 1], or None."""
     if call.size <= _LONGEST:
-        index = call.find_bad_target()
-        if index is not None:
-            call.refuse_target(index)
-        return
+        return call.find_bad_target()
     for box in boxes(call.shape):
         index = call.part(None, box).find_bad_target()
         if index is not None:
-            call.refuse_target(_moved(index, box))
+            return _moved(index, box)
+    return None
+
+
+def check_target(call: Call) -> None:
+    """Raise a ValueError that names the first counted target outside [0, 1], if any."""
+    index = find_bad_target(call)
+    if index is not None:
+        call.refuse_target(index)
 
 
 def find_negative(array: NDArray[Any]) -> tuple[int, ...] | None:

@@ -14,10 +14,12 @@ from bcelogits._arrays import (
     as_label_smoothing,
     as_pos_weight,
     as_weight,
+    kept,
     split_axes,
 )
 from bcelogits._core import REDUCTIONS, Accumulator
 from bcelogits._entropy import entropy
+from bcelogits._missing import element_error
 from bcelogits._reduction import check_reduction, warn_of_divisors
 from bcelogits._repr import shown, written_arguments
 from bcelogits._running_state import pack, unpack
@@ -47,7 +49,7 @@ class RunningLoss:
         and have the same lengths in each update. With logits of shape (N, C), axis 0 gives a
         result for each class. By default everything is one sum.
     check : bool
-        Whether a target outside [0, 1] is an error.
+        Whether a target outside [0, 1] is an error, and a logit that is NaN.
 
     See Also
     --------
@@ -79,9 +81,7 @@ class RunningLoss:
         axis: int | tuple[int, ...] | None = None,
         check: bool = True,
     ) -> None:
-        weights = as_pos_weight(pos_weight)
-        # An array of the caller's may change later.
-        self._pos_weight = None if weights is None else weights.copy()
+        self._pos_weight = kept(as_pos_weight(pos_weight))
         self._label_smoothing = as_label_smoothing(label_smoothing)
         self._ignore_index = as_ignore_index(ignore_index)
         self._axis = _as_axis(axis)
@@ -116,13 +116,14 @@ class RunningLoss:
         Raises
         ------
         ValueError, TypeError
-            As `binary_cross_entropy_with_logits` does, or if the axes that are kept have other
-            lengths than before. Nothing was added then.
+            As `binary_cross_entropy_with_logits` does; if a logit is NaN, which a sum would be from
+            then on, unless `check` is false; or if the axes that are kept have other lengths than
+            before. Nothing was added then.
         """
         arguments = Arguments(
             input,
             target,
-            as_weight("weight", weight),
+            as_weight("weight", weight, partial=True),
             self._pos_weight,
             self._label_smoothing,
             self._ignore_index,
@@ -133,6 +134,8 @@ class RunningLoss:
         self._check_shape(shape, "input")
         added = Accumulator(_size(shape))
         _parallel.accumulate(arguments.call(), get_num_threads(), added, len(shape), order)
+        if self._check:
+            refuse_nan_logits(arguments, added)
         self._add(added, shape)
 
     def merge(self, other: RunningLoss) -> None:
@@ -286,6 +289,24 @@ class RunningLoss:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.from_state_dict, (self.state_dict(),)
+
+
+def refuse_nan_logits(arguments: Arguments, sums: Accumulator) -> None:
+    """Raise if a logit that counts is NaN; the sums tell whether it is worth a look."""
+    if not np.isnan(sums.results(REDUCTIONS["sum"])).any():
+        return
+    counted = arguments.counted()
+    for box in _parallel.boxes(arguments.input.shape):
+        found = np.isnan(arguments.input[box]) & counted[box]
+        if found.any():
+            inside = np.unravel_index(int(np.argmax(found)), found.shape)
+            index = [part.start + int(i) for part, i in zip(box, inside, strict=True)]
+            raise element_error(
+                "input",
+                index,
+                "nan, and so would be every result from then on; leave it out with where=, or "
+                "construct the object with check=False",
+            )
 
 
 def _size(shape: tuple[int, ...]) -> int:

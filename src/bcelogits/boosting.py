@@ -7,7 +7,9 @@ of scikit-learn gives labels, scores and weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -17,15 +19,19 @@ from bcelogits._arrays import (
     as_ignore_index,
     as_label_smoothing,
     as_pos_weight,
+    as_real_array,
     as_row_weight,
+    read_real,
+    warn,
 )
 from bcelogits._derivatives import grad_and_hess
 from bcelogits._loss import binary_cross_entropy_with_logits
 from bcelogits._repr import written_arguments
+from bcelogits._rows import Names, Rows, check_broadcast
 from bcelogits._threads import as_num_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -79,6 +85,10 @@ def xgboost(
     it starts scores at 0 instead of 0.5, and makes predictions probabilities and built-in metrics
     right. ``XGBClassifier`` adds it itself.
 
+    XGBoost ignores ``scale_pos_weight`` beside this objective and gives it no way to notice: use
+    `pos_weight`. ``XGBClassifier`` refuses labels other than 0 and 1: with `ignore_index` or soft
+    labels use ``XGBRegressor`` or ``train``.
+
     Examples
     --------
     >>> import numpy as np
@@ -122,8 +132,16 @@ def lightgbm(
     callable
         It takes scores and a ``Dataset``, or labels, scores and weights, and returns gradient and
         hessian in float32, as LightGBM stores them, computed in float64 as its scores are. It can
-        be pickled. Its method ``metric`` is LightGBM's ``binary_logloss`` for raw scores:
-        ``train(..., feval=objective.metric)``, ``fit(..., eval_metric=objective.metric)``.
+        be pickled. Its method ``metric`` is LightGBM's ``binary_logloss`` for raw scores, under
+        the name ``log_loss_from_logits``: ``train(..., feval=objective.metric)``,
+        ``LGBMClassifier(metric="none", ...).fit(..., eval_metric=objective.metric)``.
+
+    Warns
+    -----
+    UserWarning
+        Once in a training, if a parameter of the data changes nothing beside this objective
+        (``scale_pos_weight``, ``is_unbalance``, ``sigmoid``), or if `ignore_index` is given and the
+        labels seem to be numbers of classes.
 
     See Also
     --------
@@ -132,7 +150,12 @@ def lightgbm(
     Notes
     -----
     LightGBM's built-in metrics take the scores of such a model for probabilities, and its
-    predictions are raw scores: `bcelogits.sigmoid` makes them probabilities.
+    predictions are raw scores: `bcelogits.sigmoid` makes them probabilities. ``LGBMClassifier``
+    evaluates its ``binary_logloss`` for any eval set, and early stopping heeds it, unless it has
+    ``metric="none"``.
+
+    ``LGBMClassifier`` numbers the classes it finds: labels -1 and 1 become 0 and 1. With
+    `ignore_index`, use ``LGBMRegressor`` or ``train``, which give labels as they are.
 
     Examples
     --------
@@ -179,7 +202,7 @@ def catboost(
     object
         Its method ``calc_ders_range(approxes, targets, weights)`` returns the derivatives of what
         CatBoost makes larger, the negative loss, as an array of float64 and shape (n, 2). It can be
-        pickled.
+        pickled, and scikit-learn can clone models with it.
 
     See Also
     --------
@@ -190,6 +213,10 @@ def catboost(
     CatBoost wants an ``eval_metric`` beside an objective that is not its own; ``"Logloss"`` knows
     raw scores. It chooses other defaults for such an objective: ``learning_rate`` and
     ``leaf_estimation_iterations`` among them.
+
+    ``CatBoostClassifier`` numbers the classes it finds: labels -1 and 1 become 0 and 1, and nothing
+    is left out. With `ignore_index` or soft labels use ``CatBoostRegressor`` and a metric of
+    regression, ``eval_metric="RMSE"``, which gives labels as they are.
 
     Examples
     --------
@@ -209,6 +236,8 @@ def init_score(
     pos_weight: ArrayLike | None = None,
     *,
     label_smoothing: float = 0.0,
+    where: ArrayLike | None = None,
+    ignore_index: float | None = None,
 ) -> Any:
     """Log odds of the weighted positives: the constant score of the least loss.
 
@@ -217,11 +246,15 @@ def init_score(
     target : array_like
         Probabilities in [0, 1], of shape (n,), or (n, k) for k labels.
     weight : array_like, optional
-        Weight of each row, of shape (n,).
+        Weight of each row, of shape (n,), or of each element, of the shape of `target`.
     pos_weight : array_like, optional
         Factor of positives, >= 0: a number, or of shape (k,).
     label_smoothing : float
         With a in [0, 1], a target y becomes y (1 - a) + a / 2.
+    where : array_like of bool, optional
+        Elements to count, broadcast against `target`.
+    ignore_index : int or float, optional
+        Elements whose target equals it are left out.
 
     Returns
     -------
@@ -232,7 +265,7 @@ def init_score(
     ------
     ValueError
         If there is no positive or no negative of a weight above 0, for then no finite score is
-        best; or if a target is outside [0, 1].
+        best; or if a target that counts is outside [0, 1].
 
     Examples
     --------
@@ -242,19 +275,29 @@ def init_score(
     >>> print(f"{init_score(target):.6f} {init_score(target, pos_weight=3):.6f}")
     -1.098612 0.000000
     """
-    array = as_array("target", target)
+    array = read_real("target", target)
     if array.ndim not in (1, 2):
         raise ValueError(f"target has shape {array.shape}; it must be (n,) or (n, k)")
+    if weight is not None:
+        weight = as_real_array("weight", weight)
+        if weight.shape != array.shape:
+            weight = as_row_weight("weight", weight, array.ndim)
+    weights = as_pos_weight(pos_weight)
+    check_broadcast("pos_weight", weights, "target", array.shape)
+    if where is not None:
+        check_broadcast("where", as_array("where", where), "target", array.shape)
     # At this logit a positive loses 1024 times its weight and a negative, at 0 to the last bit,
     # nothing; at the opposite one it is the other way round. So the exact sums are the loss's own.
     sums = {
         kind: binary_cross_entropy_with_logits(
             np.broadcast_to(logit, array.shape),
-            array,
-            as_row_weight("weight", weight, array.ndim),
+            array if type(array) is np.ndarray else target,
+            weight,
             reduction="sum",
-            pos_weight=pos_weight,
+            pos_weight=weights,
             label_smoothing=label_smoothing,
+            where=where,
+            ignore_index=ignore_index,
             axis=0,
         )
         for kind, logit in (("positive", -1024.0), ("negative", 1024.0))
@@ -271,7 +314,11 @@ def init_score(
 
 
 class _Objective:
-    """The arguments, and the derivatives of scores that come from one of the libraries."""
+    """The arguments, and the derivatives of scores that come from one of the libraries.
+
+    An object never changes, so a copy of it is the same object: CatBoost hands out copies of its
+    parameters, and scikit-learn's ``clone`` wants back what it put in.
+    """
 
     _library: str
     _floor = 0.0
@@ -287,9 +334,11 @@ class _Objective:
     ) -> None:
         as_num_threads(num_threads)
         weights = as_pos_weight(pos_weight)
+        if weights is not None:
+            weights = weights.copy()  # the caller's may change later
+            weights.flags.writeable = False
         self._arguments: dict[str, Any] = {
-            # An array of the caller's may change later.
-            "pos_weight": None if weights is None else weights.copy(),
+            "pos_weight": weights,
             "label_smoothing": as_label_smoothing(label_smoothing),
             "ignore_index": as_ignore_index(ignore_index),
             "hess_floor": as_hess_floor(hess_floor),
@@ -303,23 +352,55 @@ class _Objective:
             del shown["hess_floor"]
         return f"bcelogits.boosting.{self._library.lower()}({written_arguments(shown)})"
 
-    def _derivatives(
-        self, score: Any, label: Any, weight: Any, dtype: DTypeLike | None = None, out: Any = None
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        score, label = as_array("score", score), as_array("label", label)
+    def _key(self) -> tuple[Any, ...]:
+        """Return what is equal where the arguments are, and can be hashed."""
+        values = dict(self._arguments)
+        weights = values.pop("pos_weight")
+        if weights is not None:
+            exact = weights if weights.dtype.kind in "biu" else weights.astype(np.float64)
+            values["pos_weight"] = (weights.shape, *exact.ravel().tolist())
+        return type(self), *sorted(values.items())
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, _Objective) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (type(self), self._arguments)
+
+    def _rows(self, rows: _Rows) -> Rows:
+        """Return scores, labels of their shape, and weights of rows."""
+        score, label = as_array("score", rows.score), as_array("label", rows.label)
         if score.size != label.size:
             raise ValueError(
                 f"{self._library} gives scores of shape {score.shape} and labels of shape "
                 f"{label.shape}; each score needs a label of its own, 0 or 1 or in between"
             )
-        return grad_and_hess(
-            score,
-            label.reshape(score.shape),
-            as_row_weight("weight", weight, score.ndim),
-            **self._arguments,
-            dtype=dtype,
-            out=out,
-        )
+        names = Names("score", "label", rows.weight_name)
+        label = label.reshape(score.shape)
+        return Rows(names, score, label, rows.weight, self._arguments["pos_weight"])
+
+    def _derivatives(
+        self, rows: _Rows, dtype: DTypeLike | None = None, out: Any = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        found, given = self._rows(rows), self._arguments
+        with found.naming_a_bad_label(given["ignore_index"], given["check"]):
+            return grad_and_hess(
+                found.score, found.label, found.weight, **given, dtype=dtype, out=out
+            )
+
+
+def _made(cls: type[_Objective], arguments: dict[str, Any]) -> _Objective:
+    """Return an object that was pickled."""
+    return cls(**arguments)
 
 
 class _XGBoost(_Objective):
@@ -329,36 +410,90 @@ class _XGBoost(_Objective):
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        score, label, weight = _told_apart(y_true, y_pred, sample_weight)
-        return self._derivatives(score, label, weight)
+        return self._derivatives(_told_apart(y_true, y_pred, sample_weight))
 
 
 class _LightGBM(_Objective):
     _library = "LightGBM"
 
+    def __init__(self, *args: Any, **arguments: Any) -> None:
+        super().__init__(*args, **arguments)
+        self._seen: list[weakref.ref[Any]] = []
+
     # LightGBM counts the parameters: three are labels, scores and weights.
     def __call__(
         self, y_true: Any, y_pred: Any, weight: Any = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        score, label, weight = _told_apart(y_true, y_pred, weight)
-        return self._derivatives(score, label, weight, np.float32)
+        rows = _told_apart(y_true, y_pred, weight)
+        result = self._derivatives(rows, np.float32)
+        if rows.data is not None:
+            if self._is_new(rows.data):
+                _warn_of_parameters(getattr(rows.data, "params", None) or {})
+        elif self._arguments["ignore_index"] is not None and self._is_new(rows.label):
+            _warn_of_recoded_labels(as_array("label", rows.label), self._arguments["ignore_index"])
+        return result
+
+    def _is_new(self, source: Any) -> bool:
+        """Whether a training begins: in each of its rounds the data are the same object."""
+        self._seen = [seen for seen in self._seen if seen() is not None]
+        if any(seen() is source for seen in self._seen):
+            return False
+        with contextlib.suppress(TypeError):  # a list, of a call by hand
+            self._seen.append(weakref.ref(source))
+        return True
 
     def metric(self, y_true: Any, y_pred: Any, weight: Any = None) -> tuple[str, float, bool]:
         """Return name, value and direction of the log loss, without pos_weight and smoothing.
 
-        It takes what the object takes when it is called.
+        It takes what the object takes when it is called. The name is none of LightGBM's own
+        metrics, which take the scores for probabilities.
         """
-        score, label, weight = _told_apart(y_true, y_pred, weight)
-        loss = binary_cross_entropy_with_logits(
-            score,
-            label,
-            weight,
-            reduction="weighted_mean",
-            ignore_index=self._arguments["ignore_index"],
-            check=self._arguments["check"],
-            num_threads=self._arguments["num_threads"],
+        rows, given = self._rows(_told_apart(y_true, y_pred, weight)), self._arguments
+        with rows.naming_a_bad_label(given["ignore_index"], given["check"]):
+            loss = binary_cross_entropy_with_logits(
+                rows.score,
+                rows.label,
+                rows.weight,
+                reduction="weighted_mean",
+                ignore_index=given["ignore_index"],
+                check=given["check"],
+                num_threads=given["num_threads"],
+            )
+        return "log_loss_from_logits", float(loss), False
+
+
+# What weighs or scales the scores of LightGBM's own objective alone, and its value without effect.
+_LIGHTGBM_IGNORES = {
+    "scale_pos_weight": "1",
+    "is_unbalance": "false",
+    "unbalance": "false",
+    "unbalanced_sets": "false",
+    "sigmoid": "1",
+}
+
+
+def _warn_of_parameters(params: Mapping[str, Any]) -> None:
+    """Warn of parameters that change nothing beside an objective that is not LightGBM's own."""
+    for name, without in _LIGHTGBM_IGNORES.items():
+        value = params.get(name)
+        if value is None or str(value).lower().removesuffix(".0") == without:
+            continue
+        cure = "" if name == "sigmoid" else "; the objective's pos_weight= does what it would"
+        warn(
+            f"LightGBM ignores {name}={value} beside an objective that is not its own{cure}",
+            UserWarning,
         )
-        return "binary_logloss", float(loss), False
+
+
+def _warn_of_recoded_labels(label: NDArray[Any], ignore_index: float) -> None:
+    """Warn if labels look like the numbers of classes, among which none is to be left out."""
+    if ((label == 0) | (label == 1)).all() and not (label == ignore_index).any():
+        warn(
+            f"ignore_index is {ignore_index}, but every label that LightGBM gives is 0 or 1: "
+            "LGBMClassifier numbers the classes it finds, so labels -1 and 1 become 0 and 1 and "
+            "none is left out; LGBMRegressor and lightgbm.train give labels as they are",
+            UserWarning,
+        )
 
 
 class _CatBoost(_Objective):
@@ -374,14 +509,26 @@ class _CatBoost(_Objective):
         """
         ders = np.empty((len(approxes), 2))
         minus = -1.0 if weights is None else np.negative(weights)
-        self._derivatives(approxes, targets, minus, np.float64, (ders[:, 0], ders[:, 1]))
+        rows = _Rows(approxes, targets, minus, "weight")
+        self._derivatives(rows, np.float64, (ders[:, 0], ders[:, 1]))
         return ders
 
 
-def _told_apart(first: Any, second: Any, weight: Any) -> tuple[Any, Any, Any]:
+class _Rows(NamedTuple):
+    """What a library gives an objective."""
+
+    score: Any
+    label: Any
+    weight: Any
+    weight_name: str
+    data: Any = None  # a DMatrix or a Dataset, by the native API
+
+
+def _told_apart(first: Any, second: Any, weight: Any) -> _Rows:
     """Return scores, labels and weights, whichever of its two APIs a library calls from."""
     if not hasattr(second, "get_label"):
-        return second, first, weight
+        return _Rows(second, first, weight, "sample_weight")
     weight = second.get_weight()
     # A DMatrix without weights has none, in an array.
-    return first, second.get_label(), None if weight is None or not len(weight) else weight
+    weight = None if weight is None or not len(weight) else weight
+    return _Rows(first, second.get_label(), weight, "weight", second)

@@ -26,20 +26,24 @@ from bcelogits import _parallel
 from bcelogits._arrays import (
     Arguments,
     as_float_dtype,
+    as_grad_output,
     as_ignore_index,
     as_label_smoothing,
+    as_logits,
     as_number,
     as_pos_weight,
-    as_real_array,
     as_weight,
     as_where,
     float_dtype,
     normalize_axes,
     split_axes,
 )
+from bcelogits._containers import read, refuse_dtype
 from bcelogits._core import REDUCTIONS, Accumulator
 from bcelogits._derivatives import check_wrt, map_grad
+from bcelogits._missing import moved
 from bcelogits._reduction import Reduction, check_reduction, legacy_reduction, warn_of_divisors
+from bcelogits._running import refuse_nan_logits
 from bcelogits._threads import as_num_threads
 
 if TYPE_CHECKING:
@@ -263,7 +267,8 @@ class RunningLoss(bcelogits.RunningLoss):
         axes = tuple(range(ndim)) if self._axis is None else normalize_axes(self._axis, ndim)
         # What is kept goes into each object as a whole.
         operands = operands.rechunked({d: -1 for d in range(ndim) if d not in axes})
-        pieces = operands.map(partial(_piece, axes=axes), np.dtype(object))
+        piece_of = partial(_piece, axes=axes, numbers=self._check)
+        pieces = operands.map(piece_of, np.dtype(object))
         (piece,) = dask.compute(_merged(pieces, tuple(range(ndim)), _only))
         self._check_shape(piece.shape, "input")
         self._add(piece.sums, piece.shape)
@@ -296,8 +301,8 @@ class _Operands:
         self.input = _as_dask("input", input)
         self.target = _fit("target", target, self.input, whole=True)
         self.weight = _fit("weight", weight, self.input)
-        if pos_weight is not None and not _is_lazy(pos_weight):
-            pos_weight = as_pos_weight(pos_weight)
+        if pos_weight is not None and not _is_lazy(_unwrapped(pos_weight)):
+            pos_weight = as_pos_weight(pos_weight, partial=True)
         self.pos_weight = _fit("pos_weight", pos_weight, self.input)
         self.where = None if where is True else _fit("where", where, self.input)
         self.grad_output = _fit("grad_output", grad_output, self.input)
@@ -363,30 +368,71 @@ class _Operands:
         return self.where is None and self.options["ignore_index"] is None
 
 
+def _unwrapped(value: Any) -> Any:
+    """Return the dask array in a DataArray of xarray, or what else is given as it is."""
+    data = None if isinstance(value, np.ndarray) else getattr(value, "data", None)
+    return data if isinstance(data, da.Array) else value
+
+
 def _is_lazy(value: Any) -> bool:
     return isinstance(value, da.Array) or hasattr(value, "to_dask_array")
 
 
-def _as_dask(name: str, value: Any, chunks: Any = "auto") -> da.Array:
+def _of_frame(name: str, value: Any) -> da.Array:
+    """Return a column of a dask dataframe, or several, as a dask array.
+
+    Its chunks are what the functions in memory read of its partitions: masked arrays where
+    something is missing.
+    """
+    empty = read(name, value._meta)
+    if empty.dtype.hasobject and not _holds_objects(value._meta):
+        refuse_dtype(name, empty, "a number")
+    meta = np.empty(empty.shape, float if empty.dtype.hasobject else empty.dtype)
+    return value.map_partitions(partial(_partition, name=name), meta=meta)
+
+
+def _holds_objects(frame: Any) -> bool:
+    """Whether a column is one of NumPy's objects, of which the elements tell what they are."""
+    dtypes = frame.dtypes if frame.ndim > 1 else [frame.dtype]
+    return any(dtype == np.dtype(object) for dtype in dtypes)
+
+
+def _partition(values: Any, name: str) -> NDArray[Any]:
+    array = read(name, values)
+    if np.ma.isMaskedArray(array):
+        # Under a mask is what lies under it; under a null is nothing that could be ignored.
+        return np.ma.masked_array(np.where(array.mask, np.nan, array.data), array.mask)
+    return array if array.size or not array.dtype.hasobject else array.astype(float)
+
+
+def _operand(name: str, value: Any) -> da.Array | NDArray[Any]:
+    """Return an argument as an array of dask or of NumPy; something may be missing in it."""
     if hasattr(value, "to_dask_array"):
-        value = value.to_dask_array()
-    if not isinstance(value, da.Array):
-        array = as_where(value) if name == "where" else as_real_array(name, value)
-        return da.from_array(array, chunks=chunks)
-    if name == "where":
-        as_where(value._meta)
-    else:
-        as_real_array(name, value._meta)
-    return value
+        value = _of_frame(name, value)
+    value = _unwrapped(value)
+    # Elements of objects tell what they are when there are some.
+    array = value._meta if isinstance(value, da.Array) else read(name, value)
+    if not (isinstance(value, da.Array) and array.dtype.hasobject):
+        if name == "where":
+            as_where(array)
+        elif name == "input":
+            as_logits(name, array[:0] if array.ndim else array)
+        else:
+            as_weight(name, array, partial=True)
+    return value if isinstance(value, da.Array) else array
+
+
+def _as_dask(name: str, value: Any, chunks: Any = "auto") -> da.Array:
+    array = _operand(name, value)
+    return array if isinstance(array, da.Array) else da.from_array(array, chunks=chunks)
 
 
 def _fit(name: str, value: Any, input: da.Array, whole: bool = False) -> da.Array | None:
     """Return an argument with the chunks of the logits, along the axes that it has."""
     if value is None:
         return None
-    if hasattr(value, "to_dask_array"):
-        value = value.to_dask_array()
-    shape = value.shape if _is_lazy(value) else np.shape(value)
+    array = _operand(name, value)
+    shape = array.shape
     if whole and not _agree(shape, input.shape, ()):
         raise ValueError(
             f"target has shape {shape}, input has shape {input.shape}; they must be the same"
@@ -399,12 +445,13 @@ def _fit(name: str, value: Any, input: da.Array, whole: bool = False) -> da.Arra
     chunks = tuple(
         (1,) if n == 1 and not whole else chunk for n, chunk in zip(shape, own, strict=True)
     )
-    if not _is_lazy(value) and any(math.isnan(n) for chunk in chunks for n in chunk):
-        raise ValueError(
-            f"{name} is in memory, while the lengths of the chunks of input are not known: "
-            "call compute_chunk_sizes() of input, or pass a dask array"
-        )
-    array = _as_dask(name, value, chunks)
+    if not isinstance(array, da.Array):
+        if any(math.isnan(n) for chunk in chunks for n in chunk):
+            raise ValueError(
+                f"{name} is in memory, while the lengths of the chunks of input are not known: "
+                "call compute_chunk_sizes() of input, or pass a dask array"
+            )
+        array = da.from_array(array, chunks=chunks)
     if array.chunks == chunks:
         return array
     if any(math.isnan(n) for chunk in (*chunks, *array.chunks) for n in chunk):
@@ -453,11 +500,19 @@ def _call(
     try:
         return function(given, options)
     except ValueError as error:
-        raise _located(error, given, options, block_info[0]) from None
+        infos = {name: block_info[i] for i, name in enumerate(names)}
+        raise _located(error, given, options, infos) from None
 
 
-def _located(error: ValueError, given: _Given, options: _Options, info: Any) -> ValueError:
-    """Return the error with the index of a bad target in the whole, or the place of the chunk."""
+def _located(
+    error: ValueError, given: _Given, options: _Options, infos: Mapping[str, Any]
+) -> ValueError:
+    """Return the error with the index of its element in the whole, or the place of the chunk."""
+    places = {k: [start for start, _ in i["array-location"]] for k, i in infos.items()}
+    found = moved(error, places)
+    if found is not None:
+        return found
+    info = next(iter(infos.values()))
     starts = [start for start, _ in info["array-location"]]
     if str(error).endswith("outside [0, 1]") and not any(map(math.isnan, starts)):
         arguments = _arguments({**given, "weight": None, "pos_weight": None}, options)
@@ -475,8 +530,8 @@ def _arguments(given: _Given, options: _Options) -> Arguments:
     return Arguments(
         given["input"] if "input" in given else np.empty(np.shape(given["target"])),
         given["target"],
-        as_weight("weight", given.get("weight")),
-        as_pos_weight(given.get("pos_weight")),
+        as_weight("weight", given.get("weight"), partial=True),
+        as_pos_weight(given.get("pos_weight"), partial=True),
         options["label_smoothing"],
         options["ignore_index"],
         given.get("where"),
@@ -501,12 +556,17 @@ def _reduced_chunk(
     )
 
 
-def _piece(given: _Given, options: _Options, axes: tuple[int, ...]) -> _Piece:
+def _piece(
+    given: _Given, options: _Options, axes: tuple[int, ...], numbers: bool = False
+) -> _Piece:
+    """Return what a chunk adds up to; with `numbers`, no logit that counts may be NaN."""
     arguments = _arguments(given, options)
     shape, order = split_axes(arguments.input.shape, axes)
     sums = Accumulator(math.prod(shape))
     threads = as_num_threads(options["num_threads"])
     _parallel.accumulate(arguments.call(), threads, sums, len(shape), order)
+    if numbers:
+        refuse_nan_logits(arguments, sums)
     return _Piece(sums, shape)
 
 
@@ -541,8 +601,7 @@ def _parameter_grad(given: _Given, options: _Options, name: str, wide: bool) -> 
     factor = given.pop("grad_output", None)
     arguments = _arguments(given, options)
     out = np.empty_like(arguments.input, arguments.dtype)
-    if factor is not None:
-        factor = as_real_array("grad_output", factor)
+    factor = as_grad_output(factor, arguments)
     call = arguments.call(grad_output=factor, float64=wide)
     threads = as_num_threads(options["num_threads"])
     map_grad(call, name, threads, out, arguments.input.shape)
@@ -556,9 +615,7 @@ def _parameter_sum(
     factor = given.pop("grad_output", None)
     arguments = _arguments(given, options)
     out = np.empty([1 if d in axes else n for d, n in enumerate(arguments.input.shape)])
-    if factor is not None:
-        factor = as_real_array("grad_output", factor)
-    call = arguments.call(grad_output=factor)
+    call = arguments.call(grad_output=as_grad_output(factor, arguments))
     threads = as_num_threads(options["num_threads"])
     map_grad(call, name, threads, out, arguments.input.shape)
     return out

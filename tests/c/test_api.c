@@ -1227,6 +1227,7 @@ static void test_invalid_arguments(void)
     EXPECT_INVALID(call.label_smoothing = -0.1)
     EXPECT_INVALID(call.label_smoothing = 1.1)
     EXPECT_INVALID(call.label_smoothing = (double)NAN)
+    EXPECT_INVALID(call.hess_floor = (double)NAN)
     bcel_output bad = output(results, BCEL_INT32), missing = output(NULL, BCEL_FLOAT64);
     CHECK(bcel_map(BCEL_LOSS, &good, &bad) == BCEL_INVALID_ARGUMENT);
     CHECK(bcel_map(BCEL_LOSS, &good, &missing) == BCEL_INVALID_ARGUMENT);
@@ -1306,6 +1307,65 @@ static void test_enormous_shapes(void)
     CHECK(result == 0);
 }
 
+/* The last elements that a size_t can number: what is added to an index must not wrap around. A test that did would not
+ * end. */
+static void test_last_blocks(void)
+{
+    if (SIZE_MAX < UINT64_MAX) return;
+    size_t half = (size_t)1 << (sizeof(size_t) * 4), shape[2] = { half - 1, half + 1 }, last = SIZE_MAX / BCEL_BLOCK;
+    float x = 0, y = 0;
+    double result = 7;
+    const ptrdiff_t strides[2] = { 0, 0 };
+    bcel_call call = call_of(shape, constant(&x, BCEL_FLOAT32), constant(&y, BCEL_FLOAT32));
+    bcel_output out = output(&result, BCEL_FLOAT64);
+    bcel_accumulator a;
+    call.ndim = 2;
+    call.input.strides = call.target.strides = strides;
+    for (int where = 0; where < 2; ++where) {
+        unsigned char all = 1;
+        if (where) {
+            call.where.data = &all;
+            call.where.strides = strides;
+            call.where.dtype = BCEL_BOOL;
+        }
+        bcel_accumulator_init(&a);
+        CHECK(bcel_reduce_blocks(&a, BCEL_MEAN, &call, last, SIZE_MAX) == BCEL_OK);
+        CHECK(a.count == BCEL_BLOCK - 1);
+        CHECK(bcel_accumulator_result(&a, BCEL_MEAN, &out) == BCEL_OK);
+        CHECK(fabs(result - 0.69314718055994531) < 1e-7);
+        bcel_accumulator_init(&a);
+        CHECK(bcel_accumulate(&a, &call, last, SIZE_MAX) == BCEL_OK);
+        CHECK(a.count == BCEL_BLOCK - 1);
+        bcel_accumulator_init(&a);
+        CHECK(bcel_count_blocks(&a, BCEL_WEIGHTED_MEAN, &call, NULL, last, SIZE_MAX) == BCEL_OK);
+        CHECK(a.count == BCEL_BLOCK - 1);
+        bcel_accumulator_init(&a);
+        CHECK(bcel_reduce_each_blocks(&a, BCEL_SUM, 0, &call, last, SIZE_MAX) == BCEL_OK);
+        CHECK(a.count == BCEL_BLOCK - 1);
+    }
+}
+
+/* The stride of an extent of 1 leads nowhere, and may be any number, also one whose opposite is none. */
+static void test_smallest_stride(void)
+{
+    size_t shape[3] = { 1, 1, 2 };
+    const float x[2] = { 0, 1 }, y[2] = { 0, 1 };
+    float result[2], mean;
+    const ptrdiff_t strides[3] = { PTRDIFF_MIN, 4, 4 };
+    bcel_output out = output(result, BCEL_FLOAT32), value = output(&mean, BCEL_FLOAT32);
+    bcel_call call = call_of(shape, packed(x, BCEL_FLOAT32), packed(y, BCEL_FLOAT32));
+    call.ndim = 3;
+    call.input.strides = call.target.strides = out.strides = strides;
+    CHECK(bcel_map(BCEL_LOSS, &call, &out) == BCEL_OK);
+    CHECK(result[0] == 0x1.62e43p-1f && result[1] == 0x1.40c7acp-2f);
+    CHECK(bcel_value_and_grad(BCEL_MEAN, 1, &call, &value, &out) == BCEL_OK);
+    CHECK(result[0] == 0.25f);
+    for (int kept = 0; kept < 3; ++kept)
+        CHECK(bcel_reduce(BCEL_SUM, kept, &call, &value) == BCEL_OK);
+    CHECK(bcel_find_negative(3, shape, &call.input) == SIZE_MAX);
+    CHECK(bcel_find_bad_target(&call) == SIZE_MAX);
+}
+
 int main(int argc, char **argv)
 {
     static const test_case tests[] = {
@@ -1322,6 +1382,8 @@ int main(int argc, char **argv)
         { "the first negative value", test_find_negative, 0 },
         { "invalid arguments", test_invalid_arguments, 1 },
         { "enormous shapes", test_enormous_shapes, 0 },
+        { "the last blocks of all", test_last_blocks, 1 },
+        { "the smallest of strides", test_smallest_stride, 1 },
     };
     return run_tests("api", tests, COUNT(tests), argc, argv);
 }

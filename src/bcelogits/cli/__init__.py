@@ -77,6 +77,7 @@ def _score(options: Options) -> int:
             state.check_unchanged()
         # Whoever does not get the report runs this again: nothing may have been added by then.
         _write(render(report, options.format, sys.stdout))
+        _tell_probabilities(report.probabilities)
         if picture is not None:
             picture.commit()
         if state is not None and state_file is not None:
@@ -127,8 +128,22 @@ def _discard_output() -> None:
         os.close(null)
 
 
+def _tell_probabilities(columns: Sequence[str]) -> None:
+    if columns:
+        names = ", ".join(map(repr, columns))
+        _tell(
+            f"note: every value of {names} is in [0, 1]: if these are probabilities p, the figures "
+            "are wrong: score the logits log(p) - log1p(-p)"
+        )
+
+
 def _fail(message: str) -> int:
+    _tell(message)
+    return _FAILED
+
+
+def _tell(message: str) -> None:
+    """Write one line to standard error, if that is there."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(one_line(f"bcelogits: {message}"), file=sys.stderr, flush=True)
-    return _FAILED

@@ -23,6 +23,8 @@ files:
   Files are read in chunks. All but .npy and .npz need pyarrow: pip install 'bcelogits[cli]'
   A folder stands for all such files below it, without those that begin with . or _; a pattern
   ('logs/2026-*.parquet', '**' for folders of any depth) for what it matches; - for standard input.
+  Each file counts once. The files of a table with a log (Delta, Iceberg, Hudi) are refused: they
+  hold deleted rows too.
 
 figures:
   rows                   data rows
@@ -39,9 +41,13 @@ figures:
 With several labels, every figure is given per label and over all labels together; the base rate is
 then positives over rows times labels.
 
+A group is a value of the column of --by, whatever wrote it: 1 and 1.0, True and true, a moment in
+any unit are one group, and so are nulls, NaN and empty texts.
+
 A missing column or value, a NaN, a text where a number should be, a target outside [0, 1], a
 negative weight: one line on standard error names file, column and data row (the first is 1, a
-header is not counted), exit status 2.
+header is not counted), exit status 2. If every logit is in [0, 1], a line there says that they look
+like probabilities.
 
 exit status:
   0                      scored
@@ -77,7 +83,7 @@ class Options:
     threads : int
         How many work on the files.
     scheduler : str or None
-        Address of the dask cluster that does the work.
+        Address of the dask cluster that does the work, or the file that tells it.
     plot, append : str or None
         Files to write: a picture, and the state of a running total.
     fail_above : float or None
@@ -105,7 +111,29 @@ class Options:
         return self.threads > 1 or self.scheduler is not None
 
 
+class _Once(argparse.Action):
+    """Keep the value of an option that stands there once: of two, neither is what was meant."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("_given", set())
+        if self.dest in given:
+            raise argparse.ArgumentError(self, "is given twice; one can be told only")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # What an option does that is told nothing else. Those that add up say "extend".
+        self.register("action", None, _Once)
+
     def error(self, message: str) -> NoReturn:
         raise CommandError(f"{message} (see {self.prog} --help)")
 
@@ -152,7 +180,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Options:
         )
     if len(set(targets)) != len(targets):
         raise CommandError(f"a target column is named twice: {', '.join(targets)}")
-    pos_weight = given.pos_weight
+    pos_weight = _joined_pos_weights(given.pos_weight)
     if isinstance(pos_weight, tuple):
         if len(pos_weight) not in (1, len(targets)):
             raise CommandError(
@@ -184,6 +212,19 @@ def parse_arguments(argv: Sequence[str] | None = None) -> Options:
         append=given.append,
         fail_above=given.fail_above,
     )
+
+
+def _joined_pos_weights(
+    given: list[float | str] | None,
+) -> tuple[float, ...] | Literal["balanced"] | None:
+    if given is None:
+        return None
+    if given == ["balanced"]:
+        return "balanced"
+    numbers = tuple(value for value in given if not isinstance(value, str))
+    if len(numbers) < len(given):
+        raise CommandError("--pos-weight: balanced is for all labels, and stands alone")
+    return numbers
 
 
 def _check_engine(given: argparse.Namespace) -> None:
@@ -240,10 +281,12 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--weight", metavar="COL", help="column of weights of the rows, >= 0")
     score.add_argument(
         "--pos-weight",
-        type=_pos_weight,
+        action="extend",
+        type=_pos_weights,
         metavar="X|balanced",
-        help="weight of the positive term: a number >= 0, one per label (X,Y,...), or negatives "
-        "over positives of each label in the data (reads the targets twice; weights do not count)",
+        help="weight of the positive term: a number >= 0, one per label (X,Y,... or by repeating "
+        "the option, in the order of the labels), or negatives over positives of each label in the "
+        "data (reads the targets twice; weights do not count)",
     )
     score.add_argument(
         "--label-smoothing",
@@ -281,7 +324,10 @@ def _parser() -> argparse.ArgumentParser:
         "the same names and have bcelogits (default: local)",
     )
     score.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of the dask cluster: tcp://host:8786, or a file"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of the dask cluster: tcp://host:8786, or the file that its scheduler writes "
+        "(--scheduler-file scheduler.json)",
     )
     score.add_argument(
         "--plot",
@@ -316,16 +362,16 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _pos_weight(text: str) -> tuple[float, ...] | str:
+def _pos_weights(text: str) -> list[float | str]:
     if text == "balanced":
-        return text
+        return [text]
     try:
-        values = tuple(float(part) for part in text.split(","))
+        values = [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither numbers nor 'balanced'") from None
     if not all(0 <= value < math.inf for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} is not finite and >= 0")
-    return values
+    return [*values]
 
 
 def _number(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 from collections import deque
@@ -90,9 +91,13 @@ def results_of_threads(
 
 
 def results_of_dask(
-    work: Work[T], parts: Sequence[Part], address: str, advance: Advance
+    work: Work[T], parts: Sequence[Part], scheduler: str, advance: Advance
 ) -> Iterator[T]:
-    """Yield the results in the order of the parts, worked on by a cluster that sees the files."""
+    """Yield the results in the order of the parts, worked on by a cluster that sees the files.
+
+    Of the cluster, its address is told or the file in which its scheduler says it.
+    """
+    address = _address(scheduler)
     with _client(address) as client:
         parts = [replace(part, path=os.path.abspath(part.path)) for part in parts]
         futures = deque(client.map(_of_worker, parts, work=work, pure=False))
@@ -108,6 +113,28 @@ def results_of_dask(
                 yield result
         finally:
             client.cancel(list(futures))
+
+
+def _address(scheduler: str) -> str:
+    """Return the address; dask itself would wait for ever for a file that is not there."""
+    is_file = scheduler.endswith(".json") or os.path.isfile(scheduler)
+    address = scheduler if "://" in scheduler or not is_file else _address_in(scheduler)
+    if address.startswith("inproc:"):
+        raise CommandError(f"dask at {address}: no other process can reach this cluster")
+    return address
+
+
+def _address_in(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            address = json.load(file)["address"]
+        if isinstance(address, str):
+            return address
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror or error}") from None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        pass
+    raise CommandError(f"{path}: is no file of a dask scheduler: it tells no address")
 
 
 def _of_worker(part: Part, work: Work[T]) -> tuple[T | None, str | None]:

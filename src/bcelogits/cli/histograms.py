@@ -19,6 +19,9 @@ _LOSS_PER_DECADE = 8
 _LOSS_DECADES = (-6, 3)
 LOSS_BINS = (_LOSS_DECADES[1] - _LOSS_DECADES[0]) * _LOSS_PER_DECADE + 2
 
+# Sums of each bin of logits: elements, weights, predictions, targets, squares of weights.
+LOGIT_SUMS = 5
+
 # Each takes 16 KB.
 _MOST_SERIES = 4096
 
@@ -33,15 +36,17 @@ class Histograms:
     ----------
     by_group : bool
         Whether a series is a group.
-    predictions : ndarray of float64, shape (series, 4, LOGIT_BINS)
+    predictions : ndarray of float64, shape (series, LOGIT_SUMS, LOGIT_BINS)
         For each bin of logits the number of elements, and sums of their weights, weighted
-        predictions and weighted targets.
+        predictions, weighted targets, and squares of the weights.
     losses : ndarray of float64, shape (series, LOSS_BINS)
         For each bin of losses, the number of elements; the loss is that without the weight.
     """
 
     by_group: bool
-    predictions: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4, LOGIT_BINS)))
+    predictions: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros((0, LOGIT_SUMS, LOGIT_BINS))
+    )
     losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, LOSS_BINS)))
 
     def add(
@@ -60,7 +65,9 @@ class Histograms:
         bins = series * LOGIT_BINS + (np.floor(inner / _LOGIT_STEP).astype(np.intp) + 1)
         size = count * LOGIT_BINS
         w = np.ones(len(logit)) if weight is None else weight
-        for i, values in enumerate((None, w, w * prediction, w * target)):
+        with np.errstate(over="ignore", under="ignore"):  # whoever reads the squares looks at it
+            squares = w * w
+        for i, values in enumerate((None, w, w * prediction, w * target, squares)):
             sums = np.bincount(bins, values, size)
             self.predictions[:, i] += sums.reshape(count, LOGIT_BINS)
         bins = series * LOSS_BINS + np.searchsorted(LOSS_EDGES, loss, "right")

@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 from bcelogits.cli.errors import CommandError
 from bcelogits.cli.formats import is_known
+from bcelogits.cli.tables import check_no_table
 
 STANDARD_INPUT = "-"
 
@@ -25,9 +26,10 @@ def input_files(paths: Sequence[str], suffix: str) -> Iterator[list[str]]:
     ----------
     paths : sequence of str
         A folder stands for the files below it that have a known suffix, a pattern for what it
-        matches, both in the order of their names and each file once; links to folders are not
-        followed below them. "-" is standard input. It is kept in a temporary file: most formats
-        are read from both ends, and some options read everything twice.
+        matches, both in the order of their names; links to folders are not followed below them.
+        A file counts once, whatever names lead to it. "-" is standard input. It is kept in a
+        temporary file: most formats are read from both ends, and some options read everything
+        twice.
     suffix : str
         Tells the format of standard input.
 
@@ -38,39 +40,56 @@ def input_files(paths: Sequence[str], suffix: str) -> Iterator[list[str]]:
     Raises
     ------
     CommandError
-        If there is nothing, or standard input cannot be kept.
+        If there is nothing, standard input cannot be kept, or the files are those of a table.
     """
     with contextlib.ExitStack() as stack:
-        files = []
+        files: list[str] = []
+        named: list[str] = []
         for path in paths:
             if path == STANDARD_INPUT:
                 files.append(stack.enter_context(_kept_input(suffix)))
+            elif (found := _found(path)) is None:
+                files.append(path)
+                named.append(path)
             else:
-                files += _found(path)
-        yield files
+                check_no_table(found)
+                files += found
+        check_no_table(_each_once(named), but_one=True)
+        yield _each_once(files)
 
 
-def _found(path: str) -> list[str]:
+def _found(path: str) -> list[str] | None:
+    """Return what a folder or a pattern stands for; None for the name of a file."""
     if os.path.isdir(path):
-        return _each_once(_files_below(path))
+        return _files_below(path)
     if glob.has_magic(path) and not os.path.lexists(path):
         matches = sorted(_matches(path))
         if not matches:
             raise CommandError(f"{path}: no file matches")
-        return _each_once(
+        return [
             file
             for match in matches
             for file in (_files_below(match) if os.path.isdir(match) else [match])
-        )
-    return [path]
+        ]
+    return None
 
 
 def _each_once(files: Iterable[str]) -> list[str]:
     """Leave out other names of earlier files, lest their rows count twice."""
-    found: dict[str, str] = {}
+    found: dict[object, str] = {}
     for file in files:
-        found.setdefault(os.path.realpath(file), file)
+        found.setdefault(_identity(file), file)
     return list(found.values())
+
+
+def _identity(file: str) -> object:
+    """Return what all names of a file have in common, hard links among them."""
+    try:
+        status = os.stat(file)
+    except (OSError, ValueError):  # the readers say what is wrong with it
+        return os.path.abspath(file)
+    # Some file systems have no numbers.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(file)
 
 
 def _matches(pattern: str) -> Iterator[str]:

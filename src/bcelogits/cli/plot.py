@@ -155,7 +155,7 @@ def reliability(
 
     Parameters
     ----------
-    predictions : ndarray of float64, shape (4, bins)
+    predictions : ndarray of float64, shape (5, bins)
         Of `Histograms`.
 
     Returns
@@ -163,7 +163,9 @@ def reliability(
     tuple of ndarray
         Of each point the number of elements, the mean prediction, the rate of positives, and the
         ends of the interval around the rate that would contain 95 % of the samples of so many
-        elements: Wilson's, which knows that rates are between 0 and 1.
+        elements: Wilson's, which knows that rates are between 0 and 1. The elements of different
+        weights tell as much as (sum w)^2 / sum w^2 of equal ones. Source: L. Kish, Survey Sampling,
+        Wiley 1965.
     """
     predictions = predictions[:, predictions[1] > 0]
     before = np.cumsum(predictions[0]) - predictions[0]
@@ -174,10 +176,24 @@ def reliability(
     starts = np.flatnonzero(np.diff(points, prepend=-1))
     if not len(starts):
         return (np.empty(0),) * 5
-    numbers, weights, predicted, observed = np.add.reduceat(predictions, starts, axis=1)
+    sums = np.add.reduceat(predictions, starts, axis=1)
+    numbers, weights, predicted, observed, _ = sums
     rate = observed / weights
+    effective = _effective_number(*sums[[0, 1, 4]])
     z = 1.959963984540054
-    middle = (rate + z * z / (2 * numbers)) / (1 + z * z / numbers)
-    half = z * np.sqrt(rate * (1 - rate) / numbers + (z / (2 * numbers)) ** 2)
-    half /= 1 + z * z / numbers
+    middle = (rate + z * z / (2 * effective)) / (1 + z * z / effective)
+    half = z * np.sqrt(rate * (1 - rate) / effective + (z / (2 * effective)) ** 2)
+    half /= 1 + z * z / effective
     return numbers, predicted / weights, rate, middle - half, middle + half
+
+
+def _effective_number(
+    numbers: NDArray[np.float64], weights: NDArray[np.float64], squares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how many elements of equal weights tell as much, of at least one each.
+
+    Squares beyond the range of doubles tell nothing, which is as much as one element does.
+    """
+    good = (squares > np.finfo(np.float64).tiny) & (squares < np.inf)
+    weights, squares = np.where(good, (weights, squares), 1.0)
+    return np.clip(weights / squares * weights, 1.0, numbers)

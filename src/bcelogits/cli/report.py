@@ -9,6 +9,8 @@ from bcelogits.cli.errors import one_line
 from bcelogits.cli.scoring import Report, Scores
 from bcelogits.cli.summary import Summary
 
+_NAME_WIDTH = 8  # of a column of names, at least, where a terminal is narrow
+
 
 def render(report: Report, form: Format, stream: TextIO | None) -> str:
     """Return the report as text.
@@ -176,18 +178,68 @@ def _plain(table: list[list[str]], text_columns: int) -> str:
 
 
 def _rich(table: list[list[str]], text_columns: int, overall_rows: int, stream: TextIO) -> str:
+    """Draw a table that fits the terminal, or write one figure a line where none does."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(file=stream)
+    widths = _widths(table, text_columns, console.width)
+    if widths is None:
+        return _list(table, text_columns)
     header, *body = table
     result = Table()
     for index, name in enumerate(header):
-        result.add_column(Text(name), justify="left" if index < text_columns else "right")
+        result.add_column(
+            Text(name),
+            justify="left" if index < text_columns else "right",
+            width=widths[index],
+            overflow="fold",  # a name in several lines; no figure is wider than its column
+        )
     for index, row in enumerate(body):
         last_group = index == len(body) - overall_rows - 1
         result.add_row(*(Text(cell) for cell in row), end_section=last_group)
-    console = Console(file=stream)
     with console.capture() as capture:
         console.print(result)
     return capture.get()
+
+
+def _widths(table: list[list[str]], text_columns: int, room: int) -> list[int] | None:
+    """Return the widths of the columns of a drawn table; None if figures would not fit in.
+
+    The words of a header may stand below each other, and names may be folded.
+    """
+    from rich.cells import cell_len
+
+    columns = [[cell_len(cell) for cell in column] for column in zip(*table, strict=True)]
+    room -= 3 * len(columns) + 1  # lines, and a space on each side of a cell
+    widths = [max(column) for column in columns]
+    figures = range(text_columns, len(columns))
+    if sum(widths) > room:
+        for index in figures:
+            words = max(map(cell_len, table[0][index].split()))
+            widths[index] = max(words, *columns[index][1:])
+    for index in sorted(range(text_columns), key=lambda i: -widths[i]):
+        if (excess := sum(widths) - room) > 0:
+            widths[index] = max(widths[index] - excess, min(widths[index], _NAME_WIDTH))
+    return widths if sum(widths) <= room else None
+
+
+def _list(table: list[list[str]], text_columns: int) -> str:
+    """Write each row as lines of a name and a figure."""
+    header, *body = table
+    width = max(map(len, header))
+    rows = []
+    for row in body:
+        lines = [
+            f"{name.ljust(width)}  {cell}"
+            for name, cell in zip(header[:text_columns], row[:text_columns], strict=True)
+        ]
+        figures = row[text_columns:]
+        most = max(map(len, figures))
+        lines += [
+            f"{name.ljust(width)}  {cell.rjust(most)}"
+            for name, cell in zip(header[text_columns:], figures, strict=True)
+        ]
+        rows.append("\n".join(lines) + "\n")
+    return "\n".join(rows)

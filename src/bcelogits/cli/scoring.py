@@ -60,6 +60,8 @@ class Report:
         Of each group, in order; empty where none were asked for.
     totals : Totals
         What these come from.
+    logit_ranges : ndarray of float64, shape (labels, 2)
+        The least and the largest logit of each label in these files; inf and -inf of none.
     rows_before : int or None
         Rows of earlier runs that are among these, if a running total was asked for.
     """
@@ -69,7 +71,23 @@ class Report:
     overall: Scores
     groups: dict[str | None, Scores]
     totals: Totals
+    logit_ranges: NDArray[np.float64]
     rows_before: int | None = None
+
+    @property
+    def probabilities(self) -> list[str]:
+        """The columns of logits in which, this time, no value is one that a probability is not.
+
+        Columns that are all 0 or all 1 are as likely to be logits.
+        """
+        found = [
+            name
+            for name, (least, most) in zip(
+                self.options.logits, self.logit_ranges.tolist(), strict=True
+            )
+            if 0 <= least <= most <= 1 and (least, most) not in ((0, 0), (1, 1))
+        ]
+        return list(dict.fromkeys(found))
 
     @property
     def is_above(self) -> bool:
@@ -232,6 +250,7 @@ def _add_chunk(totals: Totals, chunk: Chunk, options: Options) -> None:
     names = zip(options.logits, options.targets, strict=True)
     for label, (logit_name, target_name) in enumerate(names):
         logit, target = _logit(chunk, logit_name), _target(chunk, target_name)
+        totals.add_range(label, logit)
         if order is not None:
             logit, target = logit[order], target[order]
         prediction = sigmoid(logit)
@@ -296,7 +315,8 @@ def _report(options: Options, totals: Totals, rows_before: int | None) -> Report
     pos_weight = options.pos_weight
     assert pos_weight != "balanced"
     overall = Scores(totals.of_all(), totals.of_labels())
-    return Report(options, pos_weight, overall, groups, totals, rows_before)
+    ranges = totals.logit_ranges
+    return Report(options, pos_weight, overall, groups, totals, ranges, rows_before)
 
 
 def _group_order(name: str | None) -> tuple[int, float, str]:
@@ -314,7 +334,13 @@ def _group_order(name: str | None) -> tuple[int, float, str]:
 
 
 def _logit(chunk: Chunk, name: str) -> NDArray[np.float64]:
-    values = chunk.numbers[name].astype(np.float64, copy=False)
+    given = chunk.numbers[name]
+    if given.dtype.kind == "u" and given.dtype.itemsize == 2:
+        raise CommandError(
+            f"{chunk.path}: column {name!r}: logits of type uint16 are refused: they are the bits "
+            "of bfloat16 numbers that have lost their type: write them as float32"
+        )
+    values = given.astype(np.float64, copy=False)
     _check(chunk, name, ~np.isnan(values), "logit", "is not a number")
     return values
 

@@ -13,6 +13,7 @@ from bcelogits._core import Accumulator
 from bcelogits._running_state import pack
 from bcelogits.cli.arguments import Options
 from bcelogits.cli.errors import CommandError, shown
+from bcelogits.cli.groups import spelling
 from bcelogits.cli.totals import Totals
 
 _FORMAT = 1
@@ -45,6 +46,7 @@ class State:
         self._options = options
         self._content = self._read()
         self.totals = Totals(len(options.targets))
+        self._names: set[str | None] = set()
         if self._content is not None:
             self._load(self._content)
 
@@ -120,8 +122,9 @@ class State:
         name = group["group"]
         if name is not None and not isinstance(name, str):
             raise self._bad(f"{place}: group is {shown(name)}; it must be a text or null")
-        if name in self.totals.groups:
+        if name in self._names:
             raise self._bad(f"{place}: group {shown(name)} stands there twice")
+        self._names.add(name)
         if self._options.by is None and name is not None:
             raise self._bad(f"{place}: group is {shown(name)} in a state without groups")
         expected = RunningLoss(
@@ -135,7 +138,8 @@ class State:
         )
         if losses.counts().tolist() != predictions.counts().tolist():
             raise self._bad(f"{place}: loss and prediction are of different numbers of rows")
-        one = Totals(self.totals.labels, {name: 0}, losses, predictions)
+        # Earlier versions had several names for some values.
+        one = Totals(self.totals.labels, {spelling(name): 0}, losses, predictions)
         self.totals.merge(one)
 
     def _running(self, place: str, state: Any, expected: RunningLoss) -> Accumulator:

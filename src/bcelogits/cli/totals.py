@@ -33,6 +33,8 @@ class Totals:
         predictions.
     histograms : Histograms or None
         What a picture shows besides.
+    logit_ranges : ndarray of float64, shape (labels, 2)
+        The least and the largest logit of each label; inf and -inf of none.
     """
 
     labels: int
@@ -40,6 +42,21 @@ class Totals:
     losses: Accumulator = field(default_factory=lambda: Accumulator(0))
     predictions: Accumulator = field(default_factory=lambda: Accumulator(0))
     histograms: Histograms | None = None
+    logit_ranges: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no logits."""
+        self.logit_ranges = np.tile([np.inf, -np.inf], (self.labels, 1))
+
+    def add_range(self, label: int, logits: NDArray[np.float64]) -> None:
+        """Take note of the least and the largest logit of a label."""
+        if len(logits):
+            self._widen(slice(label, label + 1), np.array([[logits.min(), logits.max()]]))
+
+    def _widen(self, labels: slice, ranges: NDArray[np.float64]) -> None:
+        found = self.logit_ranges[labels]
+        np.minimum(found[:, 0], ranges[:, 0], out=found[:, 0])
+        np.maximum(found[:, 1], ranges[:, 1], out=found[:, 1])
 
     def numbers(self, names: list[str | None]) -> NDArray[np.intp]:
         """Return the numbers of groups; new ones come into being."""
@@ -79,6 +96,7 @@ class Totals:
         parts = (numbers[:, np.newaxis] * self.labels + np.arange(self.labels)).ravel()
         other.losses.merge_into(self.losses, parts)
         other.predictions.merge_into(self.predictions, parts)
+        self._widen(slice(None), other.logit_ranges)
         if self.histograms is not None and other.histograms is not None:
             self.histograms.merge(other.histograms, numbers)
 

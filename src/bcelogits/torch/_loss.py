@@ -152,8 +152,8 @@ class BCEWithLogitsLoss(torch.nn.BCEWithLogitsLoss):
     """Binary cross entropy of logits as a module, for tensors on the CPU.
 
     Takes the place of ``torch.nn.BCEWithLogitsLoss``, whose subclass it is: the same arguments, and
-    `weight` and `pos_weight` are buffers of the same names. A call does what
-    `binary_cross_entropy_with_logits` does.
+    `weight` and `pos_weight` are buffers of the same names: the tensors themselves, as in torch,
+    not copies. A call does what `binary_cross_entropy_with_logits` does.
 
     Parameters
     ----------

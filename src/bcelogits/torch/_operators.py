@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 import bcelogits
@@ -103,7 +104,8 @@ def checked(values: Tensor, name: str, ignore_index: int | float | None) -> Tens
     if name == "pos_weight":
         as_pos_weight(array)
     else:
-        arguments = Arguments(array, array, None, None, 0.0, ignore_index, None, True)
+        logits = np.broadcast_to(np.float32(0), array.shape)  # which nobody looks at
+        arguments = Arguments(logits, array, None, None, 0.0, ignore_index, None, True)
         _parallel.check_target(arguments.call())
     return values.detach().clone()
 

@@ -21,9 +21,9 @@ def check_file(path: str) -> os.stat_result:
     CommandError
         If it is absent, no regular file, not readable or of no known format.
     """
-    format_of(path)
     try:
         status = os.stat(path)
+        format_of(path)
         if stat.S_ISDIR(status.st_mode):
             raise CommandError(f"{path}: is a directory, not a file")
         if not stat.S_ISREG(status.st_mode):

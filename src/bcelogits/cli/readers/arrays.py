@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcelogits.cli.errors import CommandError, DataError, shown
+from bcelogits.cli.groups import no_names, spelling
 from bcelogits.cli.readers.chunk import Chunk, Groups, Wanted, reading
 
 _INDEXED = re.compile(r"(.*)\[(\d+)\]", re.S)
@@ -67,12 +68,13 @@ def to_chunk(
     ------
     DataError
         If a value is no number.
+    CommandError
+        If the values of the group column cannot name groups.
     """
     numbers = {name: _to_numbers(path, name, columns[name], row) for name in wanted.numbers}
     groups = None
     if wanted.group is not None:
-        with reading(f"{path}: column {wanted.group!r}"):
-            groups = _to_groups(columns[wanted.group])
+        groups = _to_groups(path, wanted.group, columns[wanted.group], row)
     return Chunk(path, row, len(columns[wanted.columns[0]]), numbers, groups, position)
 
 
@@ -86,27 +88,26 @@ def _to_numbers(path: str, name: str, array: NDArray[Any], row: int) -> NDArray[
     if kind in "US":
         with reading(f"{path}: column {name!r}"):
             what = f"text {shown(_values(array[:1])[0])}"
-    raise DataError(path, name, row, f"{what} where a number should be")
+    problem = f"{what} where a number should be"
+    if kind == "V" and array.dtype.itemsize == 2 and not array.dtype.names:
+        problem += " (bfloat16 is saved so: save .astype(numpy.float32), which keeps every value)"
+    raise DataError(path, name, row, problem)
 
 
-def _to_groups(array: NDArray[Any]) -> Groups:
-    values, codes = np.unique(array, return_inverse=True)
-    kind = values.dtype.kind
-    items = _values(values)
-    names: list[str | None]
-    if kind == "S":
-        names = [value.decode() for value in items]
-    elif kind == "b":
-        names = ["true" if value else "false" for value in items]
-    elif kind in "Mm":
-        names = [None if np.isnat(value) else str(value) for value in values]
-    elif kind == "f":
-        names = [str(value).removesuffix(".0") for value in values]
-    elif kind in "iuU":
-        names = [str(value) for value in items]
-    else:
-        raise TypeError(f"values of type {array.dtype} cannot name groups")
-    return Groups(codes, names)
+def _to_groups(path: str, name: str, array: NDArray[Any], row: int) -> Groups:
+    kind = array.dtype.kind
+    if kind not in "biufSUMm":
+        raise no_names(path, name, array.dtype)
+    with reading(f"{path}: column {name!r}"):
+        values, codes = np.unique(array, return_inverse=True)
+        # Not as Python's types, which lose the width of floats, and nanoseconds.
+        items = _values(values) if kind in "SU" else list(values)
+        try:
+            return Groups(codes, [spelling(item) for item in items])
+        except UnicodeDecodeError as error:
+            index = int(np.argmax(array == error.object))
+            problem = "bytes that are no text in UTF-8 cannot name a group"
+            raise DataError(path, name, row + index, problem) from None
 
 
 def _values(array: NDArray[Any]) -> list[Any]:

@@ -53,7 +53,8 @@ class Groups:
     codes : ndarray of int, shape (rows,)
         Index into `names`.
     names : list of (str or None)
-        The groups as text; None is a missing value.
+        What `bcelogits.cli.groups.spelling` makes of the values; several may have one name. None is
+        the group of missing values.
     """
 
     codes: NDArray[np.integer]

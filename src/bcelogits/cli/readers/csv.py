@@ -10,6 +10,7 @@ import pyarrow.csv
 from bcelogits.cli.errors import CommandError, DataError, shown
 from bcelogits.cli.readers.arrow import to_chunk
 from bcelogits.cli.readers.chunk import Chunk, Wanted, check_columns, describe, reading
+from bcelogits.cli.readers.quotes import check_quotes
 
 _CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
@@ -21,14 +22,14 @@ _BLOCK_BYTES = 1 << 22
 # The reader names column and row in its messages when it parses with one thread. Its rows count
 # the header, and leave blank lines out.
 _CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (.*)", re.S)
-_PARSE = re.compile(r"CSV parse error: Row #(\d+): (Expected \d+ columns, got \d+)", re.S)
+_PARSE = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)", re.S)
 
 
 def read_csv(path: str, wanted: Wanted) -> Iterator[Chunk]:
     """Read a CSV or TSV file with a header.
 
     Numbers are read as double precision, except that a column of true and false stays one.
-    Groups are read as text, as written.
+    Groups are read as text.
 
     See Also
     --------
@@ -50,6 +51,7 @@ def read_csv(path: str, wanted: Wanted) -> Iterator[Chunk]:
                 part = batch.slice(start, wanted.chunk_rows)
                 yield to_chunk(path, wanted, part, row, file.tell())
                 row += part.num_rows
+    _check_quotes(path)
 
 
 def _batches(
@@ -82,6 +84,15 @@ def _header(path: str) -> pa.Schema:
         raise _explain(path, error, None) from None
 
 
+def _check_quotes(path: str) -> None:
+    """Check what the parser cannot be asked for: that no text has swallowed rows."""
+    try:
+        with pa.input_stream(path, compression=_codec(path)) as stream:
+            check_quotes(stream, _delimiter(path).encode())
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _explain(path, error, None) from None
+
+
 def _open(
     path: str, types: dict[str, pa.DataType], names: list[str]
 ) -> tuple[pyarrow.csv.CSVStreamingReader, pa.NativeFile]:
@@ -99,17 +110,19 @@ def _codec(path: str) -> str | None:
     return _CODECS.get(os.path.splitext(path.lower())[1])
 
 
+def _delimiter(path: str) -> str:
+    stem, suffix = os.path.splitext(path.lower())
+    tabs = os.path.splitext(stem)[1] == ".tsv" if suffix in _CODECS else suffix == ".tsv"
+    return "\t" if tabs else ","
+
+
 def _reader(
     path: str, stream: pa.NativeFile, types: dict[str, pa.DataType]
 ) -> pyarrow.csv.CSVStreamingReader:
-    stem, suffix = os.path.splitext(path.lower())
-    tabs = os.path.splitext(stem)[1] == ".tsv" if suffix in _CODECS else suffix == ".tsv"
     return pyarrow.csv.open_csv(
         stream,
         read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter="\t" if tabs else ",", newlines_in_values=True
-        ),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types)),
     )
 
@@ -125,7 +138,16 @@ def _explain(path: str, error: Exception, names: list[str] | None) -> CommandErr
         return DataError(path, names[int(column)], int(row) - 1, problem)
     parse = _PARSE.match(text)
     if parse:
-        return CommandError(f"{path}: data row {int(parse[1]) - 1}: {parse[2].lower()}")
+        row, expected, got = (int(part) for part in parse.groups())
+        problem = f"expected {expected} columns, got {got}"
+        if expected == 1:
+            problem += ": fields are separated by commas in .csv, by tabs in .tsv"
+        elif row == 2 and got == expected + 1:
+            problem += (
+                ": one more than the header has: row names, as R writes them (write.table needs "
+                "row.names=FALSE or col.names=NA), or a delimiter at the end of a row"
+            )
+        return CommandError(f"{path}: data row {row - 1}: {problem}")
     if "straddling object" in text:
         return CommandError(f"{path}: a row is longer than {_BLOCK_BYTES >> 20} MiB")
     return CommandError(f"{path}: {text}")

@@ -68,7 +68,7 @@ def _file_batches(
                 reads_all = False
                 reader = pa.ipc.open_file(source, options=options)
                 batch = reader.get_batch(index).select(wanted.columns)
-            batch.validate(full=True)
+        _validate(path, batch)
         yield batch, size * index // count, size * (index + 1) // count
 
 
@@ -91,9 +91,15 @@ def _stream_batches(
             batch = next(reader, None)
             if batch is None:
                 return
-            batch.validate(full=True)
             begin, end = end, source.tell()
+        _validate(path, batch)
         yield batch, begin, end
+
+
+def _validate(path: str, batch: pa.RecordBatch) -> None:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        with reading(f"{path}: column {name!r} (type {column.type}) is damaged"):
+            column.validate(full=True)
 
 
 def _projection(path: str, wanted: Wanted, schema: pa.Schema) -> pa.ipc.IpcReadOptions:

@@ -60,6 +60,8 @@ def _open_members(
         name, index = (column, None) if column in names else split_index(column)
         if name not in names:
             raise missing_column(path, column, names)
+        if names.count(name) > 1:
+            raise CommandError(f"{path}: array {name!r} stands there {names.count(name)} times")
         columns.setdefault(name, {})[column] = index
     members = []
     for name, indices in columns.items():
