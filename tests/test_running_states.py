@@ -225,7 +225,14 @@ class Machine(RuleBasedStateMachine):
             last = y.astype(float)
             last[-1, -1] = data.draw(st.sampled_from([-0.5, 1.5, np.nan]))
             bad = {"target": last, "where": None}
-            wrong["target"] = (bad, rf"target\[{x.shape[0] - 1}, {self.columns - 1}\] is")
+            place = rf"\[{x.shape[0] - 1}, {self.columns - 1}\] is"
+            wrong["target"] = (bad, f"target{place}")
+            nan = x.copy()
+            nan[-1, -1] = np.nan
+            half = np.full(x.shape, 0.5, np.float32)
+            # A weight of 0 selects 0, and would leave the total a number.
+            bad = {"input": nan, "target": half, "weight": None, "where": None}
+            wrong["nan"] = (bad, f"input{place} nan")
         if self.options["axis"] == -2:
             flat = {"input": [0.5], "target": [1], "weight": None, "where": None}
             wrong["axis"] = (flat, "axis")
