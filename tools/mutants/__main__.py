@@ -25,7 +25,15 @@ from functools import partial
 from pathlib import Path
 
 from tools.mutants.mutant import Mutant, chosen
-from tools.mutants.trials import REACHED, Trials, Verdict, mutants_of, sources, tests_of
+from tools.mutants.trials import (
+    REACHED,
+    FailedError,
+    Trials,
+    Verdict,
+    mutants_of,
+    sources,
+    tests_of,
+)
 from tools.page import ROOT, Part
 
 EXPLAINED = Path(__file__).parent / "explained.toml"
@@ -97,7 +105,10 @@ def _limits(trials: Trials, mutants: list[Mutant]) -> dict[str, float]:
         digest = _digest([source])
         if known.get(name, [None])[0] != digest:
             start = time.monotonic()
-            run()
+            try:
+                run()
+            except FailedError as failed:
+                raise SystemExit(f"without a mutant {name} fails: {failed.output}") from None
             known[name] = digest, time.monotonic() - start
             path.write_text(json.dumps(known))
             print(f"without a mutant: {name}: {known[name][1]:.0f} s", flush=True)

@@ -73,7 +73,7 @@ def tests_of(file: str) -> list[str]:
     return []
 
 
-class _FailedError(Exception):
+class FailedError(Exception):
     """A command ended with another status than 0, or not in time."""
 
     def __init__(self, status: int | None, output: str) -> None:
@@ -101,10 +101,10 @@ def _run(command: list[str | Path], seconds: float, **environment: str) -> str:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise _FailedError(None, "") from None
+            raise FailedError(None, "") from None
         raise
     if process.returncode:
-        raise _FailedError(process.returncode, output)
+        raise FailedError(process.returncode, output)
     return output
 
 
@@ -155,7 +155,7 @@ class Trials:
         start = time.monotonic()
         try:
             self.run_tests(tests_of(mutant.file), seconds)
-        except _FailedError as failed:
+        except FailedError as failed:
             return _verdict(failed, "tests of Python", start)
         finally:
             place.write_bytes(text.encode())
@@ -189,18 +189,18 @@ class Trials:
         start = time.monotonic()
         try:
             self._make(folder, 600)
-        except _FailedError:
+        except FailedError:
             return Verdict("not compiled", "", time.monotonic() - start)
         try:
             for program in REACHED["c"]["programs"]:
                 try:
                     self.run_program(folder, program, seconds[program])
-                except _FailedError as failed:
+                except FailedError as failed:
                     return _verdict(failed, f"tests/c/{program}.c", start)
             self._link(folder)
             try:
                 self.run_tests(tests_of(mutant.file), seconds["python"])
-            except _FailedError as failed:
+            except FailedError as failed:
                 return _verdict(failed, "tests of Python", start)
             return Verdict("lived", "", time.monotonic() - start)
         finally:
@@ -220,7 +220,7 @@ class Trials:
         _run([compiler, "-shared", core, *objects, "-o", extension, "-lm"], 120)
 
 
-def _verdict(failed: _FailedError, where: str, start: float) -> Verdict:
+def _verdict(failed: FailedError, where: str, start: float) -> Verdict:
     seconds = time.monotonic() - start
     if failed.status is None:
         return Verdict("timeout", where, seconds)
