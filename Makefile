@@ -78,7 +78,7 @@ $(INSTALLED): $(SOURCES) $(STAMPS)/build
 # ---- what users and developers run --------------------------------------------------------------
 
 .PHONY: build score test test-c test-emulated test-embed test-isa test-numbers cross exhaustive bench instructions abi plots \
-  test-sanitized test-races test-parallel sanitize sanitize-quick fuzz soak wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
+  test-sanitized test-races test-parallel sanitize sanitize-quick fuzz soak mutants wheels check-wheel test-freethreaded test-trixie lint lint-python lint-c lint-msvc lint-workflows clean
 
 build: $(INSTALLED) ## build and install the package into .venv
 
@@ -171,6 +171,12 @@ soak: $(INSTALLED) $(STAMPS)/test ## arrays beyond 2^31 elements, files beyond m
 	  $(call record,guard pages at every length: $$isa) $(MAKE) -C tests/c guard-pages ISAS=$$isa; \
 	done
 	$(PY) -m benchmarks.interrupts --write
+
+MUTANTS ?= 200
+SEED ?= 1
+MUTANT_SECONDS ?= 36000
+mutants: $(INSTALLED) $(STAMPS)/cli $(STAMPS)/test $(STAMPS)/peers ## change a line at a time and see that a test notices (long); writes docs/mutants.md; MUTANTS=60 SEED=7 for others
+	$(PY) -m tools.mutants --count $(MUTANTS) --seed $(SEED) --jobs $(JOBS) --seconds $(MUTANT_SECONDS)
 
 exhaustive: ## check every float32 logit (long: hours); ISA=NAME for one instruction set, EVERY=1000 for a trial
 	$(MAKE) -C tests/c exhaustive JOBS=$(JOBS)

@@ -367,29 +367,48 @@ def test_loops_over_many_results_hear(method: str) -> None:
         "state": sums.state,
         "from_state": partial(Accumulator.from_state, sums.state()),
     }
+    calls[method]()  # nothing but the interrupt is wrong with it
     # No instruction of Python in between, which would hear it: not those of hypothesis either,
     # which are called when garbage is collected.
     gc.disable()
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as caught:
             list(map(operator.call, (_thread.interrupt_main, calls[method])))
     finally:
         gc.enable()
+    # Another error would end the loop too, and the interrupt be heard right after it.
+    assert caught.value.__context__ is None
 
 
-def test_an_interrupted_merge_adds_nothing() -> None:
-    class Interrupted:
-        size = 1
+class Interrupted:
+    """Sums that have added something when the interrupt comes."""
 
-        def merge(self, other: Any) -> None:
-            raise KeyboardInterrupt
+    def __init__(self, sums: Accumulator) -> None:
+        self.sums = sums
 
-    running = bce.RunningLoss()
-    running.update([0.5, 1.0], [0, 1])
+    def merge(self, other: Interrupted) -> None:
+        self.sums.merge(other.sums)
+        raise KeyboardInterrupt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sums, name)
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+def test_an_interrupted_merge_adds_nothing(axis: int | None) -> None:
+    """Whichever of the two sums is added to the other."""
+    x, y = [[0.5, 1.0], [2.0, -3.0]], [[0, 1], [1, 0]]
+    running, other = bce.RunningLoss(axis=axis), bce.RunningLoss(axis=axis)
+    running.update(x, y)
+    other.update(x, y)
     before = running.state_dict()
-    with pytest.raises(KeyboardInterrupt):
-        running._add(Interrupted(), ())  # type: ignore[arg-type]
+    running._sums = Interrupted(running._sums)  # type: ignore[assignment]
+    more: Any = Interrupted(other._sums)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        running._add(more, other._shape or ())
+    assert caught.value.__context__ is None
     assert running.state_dict() == before
+    assert more.counts().sum() == 8  # it had added something
 
 
 ENDLESS = """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import pickle
 import re
 import subprocess
 import sys
@@ -122,31 +124,89 @@ def test_version():
     assert bcelogits.__version__ == distribution
 
 
+def described(text):
+    """Return the names of the section Parameters of numpydoc, each with its description.
+
+    Several that follow each other may share one after the last, which begins with All these.
+    """
+    found, waiting = {}, []
+    section = re.search(r"(?ms)^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", text)
+    lines = section[1].splitlines() if section else []
+    for line in lines:
+        if head := re.fullmatch(r"(\w+(?:, \w+)*) : \S.*", line):
+            names = head[1].split(", ")
+            assert not set(names) & found.keys(), f"{names} twice"
+            found |= dict.fromkeys(names, "")
+            waiting.append(names)
+        elif line.strip():
+            assert line.startswith("    "), f"no name and no description: {line}"
+            shared = line.strip().startswith("All these as in `")
+            for names in waiting if shared else waiting[-1:]:
+                found |= dict.fromkeys(names, line.strip())
+            waiting = []
+    return found
+
+
+def own_parameters(thing):
+    return [p for p in inspect.signature(thing).parameters if p != "self"]
+
+
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_docstring(name):
-    """numpydoc: one line, then sections; every parameter is described."""
+    """numpydoc: one line, then sections; every parameter is described, and no other."""
     thing = getattr(bcelogits, name)
     text = inspect.getdoc(thing)
     assert text
     first, *_ = text.splitlines()
     assert first.endswith(".")
-    parameters = [p for p in inspect.signature(thing).parameters if p != "self"]
-    if parameters:
-        assert "Parameters\n----------" in text
-    for parameter in parameters:
-        assert re.search(rf"(?m)^(\w+, )*{parameter}(, \w+)* : |^\s*{parameter} : ", text), (
-            parameter
-        )
+    found = described(text)
+    assert sorted(found) == sorted(own_parameters(thing))
+    assert all(found.values()), [name for name, description in found.items() if not description]
     if not inspect.isclass(thing):
         assert "Returns\n-------" in text or name in {"show_config", "set_num_threads"}
 
 
+@pytest.mark.parametrize("name", sorted(n for n in NAMES if inspect.isclass(getattr(bcelogits, n))))
+def test_docstrings_of_methods(name):
+    for method, function in vars(getattr(bcelogits, name)).items():
+        if not method.startswith("_") and not isinstance(function, property):
+            text = inspect.getdoc(getattr(getattr(bcelogits, name), method))
+            assert text, method
+            parameters = own_parameters(getattr(getattr(bcelogits, name), method))
+            found = described(text)
+            if found or "`" not in text:  # or as in another function, which it names
+                assert sorted(found) == sorted(parameters), method
+            assert all(found.values()), method
+
+
+def test_what_is_not_described_is_seen():
+    """The last two tests fail where they should."""
+    one, two = "a : int\n    Is a.", "b, c : int, optional\n    Are b and c."
+    parts = "Words.\n\nParameters\n----------\n{}\n\nReturns\n-------\nd : int\n    Is d.\n"
+    both = {"a": "Is a.", "b": "Are b and c.", "c": "Are b and c."}
+    assert described(parts.format(f"{one}\n{two}")) == both
+    assert described(parts.format(f"a : int\n{two}"))["a"] == ""
+    shared = parts.format("a : int\nb : int\n    All these as in `f`.\nc : int")
+    same = "All these as in `f`."
+    assert described(shared) == {"a": same, "b": same, "c": ""}
+    assert described("Words about a : int.\n\nReturns\n-------\na : int\n    Is a.\n") == {}
+    for wrong in (f"{one}\n{one}", f"{one}\nb: int\n    Is b."):
+        with pytest.raises(AssertionError):
+            described(parts.format(wrong))
+
+
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_names_know_where_they_live(name):
-    """So that help(), pickling and error messages say bcelogits and the public name."""
+    """So that pickling, and whoever looks for the source, finds the very same thing."""
     thing = getattr(bcelogits, name)
-    assert thing.__name__ == name
-    assert thing.__module__.split(".")[0] == "bcelogits"
+    assert (thing.__name__, thing.__qualname__) == (name, name)
+    assert thing.__module__ != "bcelogits._core"
+    assert getattr(sys.modules[thing.__module__], name) is thing
+    assert pickle.loads(pickle.dumps(thing)) is thing
+    path = inspect.getsourcefile(thing)
+    assert path is not None
+    assert path == sys.modules[thing.__module__].__file__
+    assert os.path.dirname(path) == os.path.dirname(bcelogits.__file__)
 
 
 def test_annotations():

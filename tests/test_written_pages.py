@@ -34,6 +34,7 @@ def test_a_part_of_a_page(tmp_path: Path, import_from):
 @pytest.mark.parametrize(
     ("page", "name"),
     [
+        ("docs/mutants.md", "mutants"),
         ("docs/reliability.md", "fuzz"),
         ("docs/reliability.md", "interrupts"),
         ("docs/reliability.md", "runs"),
