@@ -128,7 +128,7 @@ def _try_all(mutants: list[Mutant], jobs: int, end: float) -> dict[Mutant, Verdi
     verdicts = _Verdicts()
     found = {m: v for m in mutants if (v := verdicts.get(m)) is not None}
     left = [m for m in mutants if m not in found]
-    if not left:
+    if not left or time.monotonic() >= end:
         return found
     places = [Trials(WORK / f"place{i}") for i in range(jobs)]
     limits = _limits(places[0], left)
