@@ -378,6 +378,12 @@ static int is_nan(double a)
     return a != a;
 }
 
+/* Infinite or NaN. */
+static int is_special(double a)
+{
+    return !(fabs(a) < (double)INFINITY);
+}
+
 /* The same, known before the pass that needs it. */
 static bcel_scaled scale_of_reduction(bcel_reduction reduction, double scale, const bcel_plan *plan)
 {
@@ -426,7 +432,8 @@ static bcel_pair adjusted(bcel_scaled sum, uint64_t count, adjustment by)
         sum.value = bcel_pair_add(bcel_unscaled(sum), taken);
         sum.exponent = 0;
     }
-    if (is_nan(by.factor.value.hi)) return by.factor.value;
+    bcel_pair special = { sum.value.hi * by.factor.value.hi, 0 };
+    if (is_special(sum.value.hi) || is_special(by.factor.value.hi)) return special;
     return bcel_scaled_value(bcel_scaled_product(bcel_scaled_normalized(sum), by.factor));
 }
 

@@ -5,7 +5,7 @@
 # the probabilities it was trained to: sigmoid(b + trees).
 # Seen: predict_proba(x) leaves the baseline out and gives sigmoid(trees), with
 # no error and no warning.  Only with Pool(x, baseline=b) is b in the result.
-# The two raw scores differ by exactly b.
+# The two raw scores differ by b, up to its rounding to single precision.
 #
 # Why it matters: baseline is how a known logit (an earlier model, an exposure)
 # enters the fit.  The log loss of predict_proba(x) is then far from the one that
@@ -57,10 +57,10 @@ print("log loss of predict_proba(Pool with b)", round(logloss(full), 6))
 print("log loss of predict_proba(x)          ", round(logloss(bare), 6))
 print("largest |raw(Pool) - raw(x) - b|      ", gap, "warnings:", len(said))
 
-assert gap < 1e-9, "the raw scores no longer differ by the baseline"
+assert gap < 1e-5, "the raw scores no longer differ by the baseline"
 assert np.allclose(full, sigmoid(raw_full)), "Pool: not the sigmoid of the raw score"
 assert np.allclose(bare, sigmoid(raw_bare)), "x: not the sigmoid of the raw score"
-assert abs(logloss(full) - trained) < 1e-6, "the Pool does not give the trained loss"
+assert abs(logloss(full) - trained) < 1e-3, "the Pool does not give the trained loss"
 assert abs(logloss(bare) - trained) > 0.05, "predict_proba(x) now has the baseline"
 assert not said, "predict_proba(x) now warns"
 print("as described: predict_proba(x) leaves the baseline out")

@@ -8,9 +8,10 @@
 # dataframe.convert-string off, True and None come back as they were.
 #
 # Why it matters: labels with gaps are an object column in pandas.  The text
-# "False" is true for Python's bool(), so astype(bool) on what came back makes
-# every label that is not missing a positive one, and the loss is silently wrong.
-# Use the "boolean" type of pandas, or turn the setting off.
+# "False" is true for Python's bool(), so a receiver that applies bool() to each
+# label takes every one that is not missing for a positive, and the loss is
+# silently wrong.  Turn the setting off, or use the "boolean" type of pandas,
+# which stays as it is.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -47,5 +48,10 @@ default, off = show([False, None])
 made = bool(default.tolist()[0])
 print("bool() of the first entry that came back for the label False:", made)
 assert made is True, "False no longer becomes a text that counts as true"
+frame = pd.DataFrame({"label": pd.array([True, None], dtype="boolean")})
+kept = dd.from_pandas(frame, npartitions=1)["label"].compute()
+print("the same as 'boolean':", kept.dtype, kept.tolist())
+assert str(kept.dtype) == "boolean", "a 'boolean' column changes its type too"
+assert bool(kept[0]) is True and pd.isna(kept[1]), "'boolean' differs"
 print("as described: an object column of True and None becomes strings")
 PY

@@ -80,6 +80,8 @@ def _is_missing(kind: type) -> bool:
 
 def _of_objects(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array of objects as one of numbers, if they are numbers or missing."""
+    if array.dtype.kind == "T":  # texts, among which its own object may stand for none
+        array = array.astype(object)
     if array.dtype != np.dtype(object) or not array.size:
         return array
     kinds = set(map(type, array.flat))
