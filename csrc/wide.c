@@ -41,7 +41,7 @@ typedef struct { bcel_scaled t, softplus, towards_1, towards_0; } logit;
  * by the short LN2_HI is exact, and so is the difference: both are multiples of 2^-40, and smaller than t. */
 static int reduce_logit(double t, double *rest, double *rest_lo)
 {
-    double n = t > SMALL_FROM ? ceil((t - SMALL_FROM) / (512 * BCEL_LN2_F64)) : 0;
+    double n = t > SMALL_FROM ? 1 + (int)((t - SMALL_FROM) / (512 * BCEL_LN2_F64)) : 0;
     double first = t - n * (512 * BCEL_LN2_HI_F64), second = n * (512 * BCEL_LN2_LO_F64);
     *rest = first - second;
     *rest_lo = (first - *rest) - second;
