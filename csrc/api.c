@@ -378,12 +378,6 @@ static int is_nan(double a)
     return a != a;
 }
 
-/* Infinite or NaN. */
-static int is_special(double a)
-{
-    return !(fabs(a) < (double)INFINITY);
-}
-
 /* The same, known before the pass that needs it. */
 static bcel_scaled scale_of_reduction(bcel_reduction reduction, double scale, const bcel_plan *plan)
 {
@@ -433,7 +427,7 @@ static bcel_pair adjusted(bcel_scaled sum, uint64_t count, adjustment by)
         sum.exponent = 0;
     }
     bcel_pair special = { sum.value.hi * by.factor.value.hi, 0 };
-    if (is_special(sum.value.hi) || is_special(by.factor.value.hi)) return special;
+    if (!bcel_is_finite(sum.value.hi) || !bcel_is_finite(by.factor.value.hi)) return special;
     return bcel_scaled_value(bcel_scaled_product(bcel_scaled_normalized(sum), by.factor));
 }
 

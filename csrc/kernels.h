@@ -76,9 +76,8 @@ typedef struct bcel_chunk {
     int y_step, w_step, p_step;
     void *out[2];
     /* BCEL_TASK_SUM_GRAD multiplies the gradient by (factor + factor_lo) * before * after; for the others factor and
-     * after are 1, and factor_lo is 0. before and after are powers of two: one is
-     * multiplied into the weights, so that no step underflows where the result does not, the other into the result.
-     * before is 1 without weights. */
+     * after are 1, and factor_lo is 0. before and after are powers of two: one is multiplied into the weights, so that
+     * no step underflows where the result does not, the other into the result. before is 1 without weights. */
     double factor, factor_lo, before, after;
     double hess_floor;
     int check;

@@ -303,9 +303,10 @@ BCEL_INLINE N(pair) N(quotient)(vec hi, vec lo, const N(denominator) *by)
     return r;
 }
 
-/* d loss / dx = w [(1-y) s(x) - p y s(-x)] times (factor + factor_lo) * after, after a power of two. With e = exp(-|x|) this is (a - b e) / (1 + e),
- * where a is the coefficient of the sigmoid that tends to 1 and b that of the one that tends to 0; its sign
- * changes with that of x. A hard target leaves one of the two: nothing cancels. Not scaled: they are 1, 0 and 1.
+/* d loss / dx = w [(1-y) s(x) - p y s(-x)] times (factor + factor_lo) * after, after a power of two. With e = exp(-|x|)
+ * this is (a - b e) / (1 + e), where a is the coefficient of the sigmoid that tends to 1 and b that of the one that tends
+ * to 0; its sign changes with that of x. A hard target leaves one of the two: nothing cancels. Not scaled: factor and
+ * after are 1, factor_lo is 0.
  *
  * The factor is between 1 and 2, so that its low part and those of the quotient are normal numbers for every near logit:
  * as one number, a factor of 2^-130 would have lost most of its bits. */

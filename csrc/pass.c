@@ -122,11 +122,6 @@ static void replace(bcel_precision precision, void *to, const void *by, const un
         REPLACE(double)
 }
 
-static int is_finite(double a)
-{
-    return fabs(a) < (double)INFINITY;
-}
-
 static int is_masked(const bcel_plan *plan)
 {
     return plan->where.layout != BCEL_ABSENT || (plan->flags & (BCEL_IGNORE_FLOAT | BCEL_IGNORE_INT));
@@ -257,7 +252,7 @@ static void set_factor(bcel_chunk *c, const gradient *g)
     c->factor_lo = g->by.lo;
     c->before = g->by.before;
     c->after = g->by.after;
-    c->careful = !is_finite(g->by.hi);
+    c->careful = !bcel_is_finite(g->by.hi);
 }
 
 /* The chunk's weights where they may be changed. */

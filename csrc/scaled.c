@@ -5,11 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-static int is_finite(double a)
-{
-    return fabs(a) < (double)INFINITY;
-}
-
 /* a * 2^n, exact unless it over- or underflows, for any n. */
 static double times_power(double a, int n)
 {
@@ -32,7 +27,7 @@ static int exponent_of(double a)
 
 bcel_scaled bcel_scaled_normalized(bcel_scaled a)
 {
-    if (!is_finite(a.value.hi) || a.value.hi == 0) {
+    if (!bcel_is_finite(a.value.hi) || a.value.hi == 0) {
         a.value.lo = 0;
         a.exponent = 0;
         return a;
@@ -58,7 +53,7 @@ bcel_scaled bcel_scaled_of(double a)
 bcel_pair bcel_scaled_value(bcel_scaled a)
 {
     bcel_pair r = { times_power(a.value.hi, a.exponent), 0 };
-    if (is_finite(r.hi)) r.lo = times_power(a.value.lo, a.exponent);
+    if (bcel_is_finite(r.hi)) r.lo = times_power(a.value.lo, a.exponent);
     return r;
 }
 
@@ -73,7 +68,7 @@ bcel_scaled bcel_scaled_product(bcel_scaled a, bcel_scaled b)
 {
     if (a.value.hi == 0 || b.value.hi == 0) return special(0);
     bcel_scaled r = special(a.value.hi * b.value.hi);
-    if (!is_finite(r.value.hi)) return r;
+    if (!bcel_is_finite(r.value.hi)) return r;
     double lost = bcel_fma(a.value.hi, b.value.hi, -r.value.hi);
     r.value = bcel_two_sum(r.value.hi, lost + (a.value.hi * b.value.lo + a.value.lo * b.value.hi));
     r.exponent = a.exponent + b.exponent;
@@ -84,7 +79,7 @@ bcel_scaled bcel_scaled_sum(bcel_scaled a, bcel_scaled b)
 {
     if (a.value.hi == 0) return b;
     if (b.value.hi == 0) return a;
-    if (!is_finite(a.value.hi) || !is_finite(b.value.hi)) return special(a.value.hi + b.value.hi);
+    if (!bcel_is_finite(a.value.hi) || !bcel_is_finite(b.value.hi)) return special(a.value.hi + b.value.hi);
     if (a.exponent < b.exponent) {
         bcel_scaled larger = b;
         b = a;
@@ -103,7 +98,7 @@ bcel_scaled bcel_scaled_quotient(bcel_scaled a, bcel_scaled b)
     a = bcel_scaled_normalized(a);
     b = bcel_scaled_normalized(b);
     bcel_scaled r = special(a.value.hi / b.value.hi);
-    if (!is_finite(r.value.hi) || r.value.hi == 0) return r;
+    if (!bcel_is_finite(r.value.hi) || r.value.hi == 0) return r;
     double remainder = bcel_fma(-r.value.hi, b.value.hi, a.value.hi);
     r.value = bcel_two_sum(r.value.hi, (remainder + (a.value.lo - r.value.hi * b.value.lo)) / b.value.hi);
     r.exponent = a.exponent - b.exponent;

@@ -9,7 +9,7 @@
 bcel_pair bcel_pair_add(bcel_pair a, bcel_pair b)
 {
     bcel_pair s = bcel_two_sum(a.hi, b.hi);
-    if (!(fabs(s.hi) < (double)INFINITY)) {
+    if (!(bcel_is_finite(s.hi))) {
         s.lo = 0;
         return s;
     }
@@ -205,7 +205,7 @@ bcel_scaled bcel_exact_value(const bcel_exact *sum)
 static double split_exponent(double a, int *exponent)
 {
     uint64_t bits;
-    if (!(fabs(a) < (double)INFINITY)) return a;
+    if (!(bcel_is_finite(a))) return a;
     if (fabs(a) < 0x1p-1022) {
         a *= 0x1p64;
         *exponent -= 64;
@@ -304,7 +304,7 @@ static bcel_pair scale_pair(bcel_pair value, int exponent)
 {
     if (exponent) {
         value.hi = scale_by_power(value.hi, exponent);
-        value.lo = fabs(value.hi) < (double)INFINITY ? scale_by_power(value.lo, exponent) : 0;
+        value.lo = bcel_is_finite(value.hi) ? scale_by_power(value.lo, exponent) : 0;
     }
     return value;
 }
@@ -351,7 +351,7 @@ static double remainder_of(double a, double q, double b)
 bcel_pair bcel_divide(bcel_scaled a, bcel_scaled b)
 {
     bcel_pair q = { a.value.hi / b.value.hi, 0 };
-    if (fabs(q.hi) < (double)INFINITY && q.hi != 0) {
+    if (bcel_is_finite(q.hi) && q.hi != 0) {
         double remainder = remainder_of(a.value.hi, q.hi, b.value.hi);
         q = bcel_two_sum(q.hi, (remainder + (a.value.lo - q.hi * b.value.lo)) / b.value.hi);
     }
@@ -367,7 +367,7 @@ bcel_pair bcel_unscaled(bcel_scaled a)
 bcel_pair bcel_scaled_multiply(bcel_scaled a, bcel_pair b)
 {
     bcel_pair p = { a.value.hi * b.hi, 0 };
-    if (fabs(p.hi) < (double)INFINITY && p.hi != 0)
+    if (bcel_is_finite(p.hi) && p.hi != 0)
         p = bcel_two_sum(p.hi, product_error(a.value.hi, b.hi, p.hi) + (a.value.hi * b.lo + a.value.lo * b.hi));
     return scale_pair(p, a.exponent);
 }
@@ -377,7 +377,7 @@ bcel_pair bcel_scaled_multiply(bcel_scaled a, bcel_pair b)
 double bcel_round_to_odd(bcel_pair value)
 {
     uint64_t bits;
-    if (value.lo == 0 || !(fabs(value.hi) < (double)INFINITY)) return value.hi;
+    if (value.lo == 0 || !(bcel_is_finite(value.hi))) return value.hi;
     memcpy(&bits, &value.hi, sizeof bits);
     if (!(bits & 1)) bits = (value.lo > 0) == (value.hi > 0) ? bits + 1 : bits - 1;
     memcpy(&value.hi, &bits, sizeof bits);

@@ -5,6 +5,13 @@
 
 #include "kernels.h"
 
+#include <math.h>
+
+static inline int bcel_is_finite(double a)
+{
+    return fabs(a) < (double)INFINITY;
+}
+
 /* Knuth, The Art of Computer Programming 2, 4.2.2: hi + lo == a + b exactly, unless it overflows. */
 static inline bcel_pair bcel_two_sum(double a, double b)
 {

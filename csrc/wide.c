@@ -7,11 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static int is_finite(double a)
-{
-    return fabs(a) < (double)INFINITY;
-}
-
 /* ---- values --------------------------------------------------------------------------------------- */
 
 /* Elements that are evaluated at a time. */
@@ -276,7 +271,7 @@ static void put_result(bcel_precision precision, unsigned char *results, size_t 
 
 static void set_aside(bcel_lanes *lanes, bcel_scaled loss)
 {
-    if (!is_finite(loss.value.hi) || loss.exponent >= LARGEST_TERM) {
+    if (!bcel_is_finite(loss.value.hi) || loss.exponent >= LARGEST_TERM) {
         bcel_lanes_set_aside(lanes, loss.value.hi * (double)INFINITY, 0);
         return;
     }
@@ -339,7 +334,7 @@ int bcel_find_wide(const bcel_plan *plan, bcel_task task, const bcel_factors *fa
         if (keep && !keep[i]) continue;
         double y = real_at(plan->precision, c->y, c->y_step ? i : 0), q = 1 - y;
         if (c->q) q = real_at(plan->precision, c->q, i);
-        int finite = is_finite(factors->factor.value.hi) && is_finite(y);
+        int finite = bcel_is_finite(factors->factor.value.hi) && bcel_is_finite(y);
         int fits = !unchecked || (is_within(y, in_targets) && is_within(q, in_targets));
         int fits_sum = fits && is_scaled_within(factors->factor, in_sum.w);
         fits &= is_scaled_within(factors->factor, in.w);
@@ -347,7 +342,7 @@ int bcel_find_wide(const bcel_plan *plan, bcel_task task, const bcel_factors *fa
         double values[FACTORS];
         for (int f = 0; f < FACTORS; ++f) {
             values[f] = read[f].values[i * read[f].step];
-            finite &= is_finite(values[f]);
+            finite &= bcel_is_finite(values[f]);
             fits &= is_within(values[f], f == POS_WEIGHT ? in.p : in.w);
             fits_sum &= is_within(values[f], f == POS_WEIGHT ? in_sum.p : in_sum.w);
             if (f != POS_WEIGHT) w = bcel_scaled_product(w, bcel_scaled_of(values[f]));
