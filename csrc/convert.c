@@ -74,6 +74,7 @@ void bcel_from_real(bcel_precision precision, bcel_dtype dtype, void *to, const 
 void bcel_from_pair(bcel_dtype dtype, void *to, const bcel_pair *value)
 {
     double rounded = dtype == BCEL_FLOAT64 ? value->hi : bcel_round_to_odd(*value);
+    if (value->hi != value->hi) rounded = (double)NAN;
     float single;
     uint16_t half;
     switch ((int)dtype) {

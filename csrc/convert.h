@@ -33,7 +33,8 @@ int bcel_are_ordinary(bcel_precision precision, const void *values, size_t n);
 /* Rounded once, to nearest, ties to even; `from` and `to` must not overlap. */
 void bcel_from_real(bcel_precision precision, bcel_dtype dtype, void *to, const void *from, size_t n);
 
-/* One value rounded once: hi + lo to any floating type. */
+/* One value rounded once: hi + lo to any floating type. Every NaN becomes the same one: the sign of one that an operation
+ * made depends on the machine. */
 struct bcel_pair;
 void bcel_from_pair(bcel_dtype dtype, void *to, const struct bcel_pair *value);
 

@@ -7,6 +7,7 @@
 #include "numbers.h"
 #include "sum.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { LONGEST = 70, FIRST_DTYPE = BCEL_FLOAT32, LAST_DTYPE = BCEL_UINT64 };
@@ -100,6 +101,21 @@ static void test_from_real(void)
             }
 }
 
+static void test_nan(void)
+{
+    for (int d = BCEL_FLOAT32; d <= BCEL_BFLOAT16; ++d) {
+        bcel_pair pairs[] = { { (double)NAN, 0 }, { -(double)NAN, 0 }, { -(double)NAN, 1 } };
+        unsigned char first[8] = { 0 }, other[8] = { 0 };
+        bcel_from_pair((bcel_dtype)d, first, &pairs[0]);
+        double element = bcel_element((bcel_dtype)d, first);
+        if (element == element || signbit(element)) test_fail("%s: %a", name_of_dtype((bcel_dtype)d), element);
+        for (size_t i = 1; i < COUNT(pairs); ++i) {
+            bcel_from_pair((bcel_dtype)d, other, &pairs[i]);
+            if (memcmp(first, other, sizeof first)) test_fail("%s, NaN %zu", name_of_dtype((bcel_dtype)d), i);
+        }
+    }
+}
+
 /* Every integer that is next to a limit of what a float or a double can hold, among others. */
 static void test_clear_equal(void)
 {
@@ -178,6 +194,7 @@ int main(int argc, char **argv)
     static const test_case tests[] = {
         { "to floats and doubles", test_to_real, 1 },
         { "from floats and doubles", test_from_real, 1 },
+        { "results that are NaN", test_nan, 0 },
         { "elements that are left out", test_clear_equal, 1 },
         { "ordinary weights", test_are_ordinary, 1 },
     };
