@@ -424,6 +424,15 @@ class TestGradAndHess:
             assert result is out
             np.testing.assert_array_equal(result, value)
 
+    def test_out_of_a_wider_dtype_is_rounded_to_dtype(self):
+        x, y, *_ = problem(np.float32)
+        outs = np.empty(x.shape), np.empty(x.shape)
+        results = grad_and_hess(x, y, dtype=np.float16, out=outs)
+        expected = grad_and_hess(x, y, dtype=np.float16)
+        for result, out, value in zip(results, outs, expected, strict=True):
+            assert result is out
+            np.testing.assert_array_equal(result, value)
+
     @pytest.mark.parametrize("which", list(itertools.permutations(range(3), 2)))
     def test_out_is_input(self, which):
         x, y, w, p = problem(pos_weight=(5,))
