@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import subprocess
@@ -582,6 +583,12 @@ def test_python_m_bcelogits(tmp_path: Path) -> None:
     assert done.stderr == b""
     found = json.loads(done.stdout)["overall"]
     check(found, {"rows": 1000} | figures(columns["logit"], columns["late"]))
+
+
+def test_importing_what_runs_the_command_does_not_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["bcelogits", "--version"])
+    monkeypatch.delitem(sys.modules, "bcelogits.__main__", raising=False)
+    assert importlib.import_module("bcelogits.__main__").main is main
 
 
 def test_importing_bcelogits_imports_nothing_of_the_command() -> None:
