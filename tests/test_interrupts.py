@@ -368,6 +368,7 @@ def test_loops_over_many_results_hear(method: str) -> None:
         "from_state": partial(Accumulator.from_state, sums.state()),
     }
     calls[method]()  # nothing but the interrupt is wrong with it
+    handled = sys.exc_info()[1]  # CatBoost leaves one for good
     # No instruction of Python in between, which would hear it: not those of hypothesis either,
     # which are called when garbage is collected.
     gc.disable()
@@ -377,7 +378,7 @@ def test_loops_over_many_results_hear(method: str) -> None:
     finally:
         gc.enable()
     # Another error would end the loop too, and the interrupt be heard right after it.
-    assert caught.value.__context__ is None
+    assert caught.value.__context__ is handled
 
 
 class Interrupted:
@@ -401,12 +402,12 @@ def test_an_interrupted_merge_adds_nothing(axis: int | None) -> None:
     running, other = bce.RunningLoss(axis=axis), bce.RunningLoss(axis=axis)
     running.update(x, y)
     other.update(x, y)
-    before = running.state_dict()
+    before, handled = running.state_dict(), sys.exc_info()[1]
     running._sums = Interrupted(running._sums)  # type: ignore[assignment]
     more: Any = Interrupted(other._sums)
     with pytest.raises(KeyboardInterrupt) as caught:
         running._add(more, other._shape or ())
-    assert caught.value.__context__ is None
+    assert caught.value.__context__ is handled
     assert running.state_dict() == before
     assert more.counts().sum() == 8  # it had added something
 
