@@ -512,6 +512,14 @@ class TestOut:
         assert result is out
         assert_same_bits([out], [expected])
 
+    @pytest.mark.parametrize("dtype", [np.complex64, np.complex128, np.longdouble], ids=str)
+    def test_may_be_of_any_dtype_that_numpy_casts_to(self, dtype):
+        x, y, *_ = problem(np.float64)
+        out = np.empty(x.shape, dtype)
+        assert binary_cross_entropy_with_logits(x, y, reduction="none", out=out) is out
+        expected = binary_cross_entropy_with_logits(x, y, reduction="none")
+        np.testing.assert_array_equal(out, expected.astype(dtype))
+
     @pytest.mark.parametrize("layout", [k for k in LAYOUTS if k != "read_only"])
     def test_layouts(self, layout):
         x, y, w, p = problem()

@@ -515,16 +515,17 @@ SWALLOWED = [
 
 @pytest.mark.parametrize("content", SWALLOWED)
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "csv.gz"])
-@pytest.mark.parametrize("block", [3, 1 << 22])
+@pytest.mark.parametrize("block", [3, None])
 def test_a_quote_that_would_swallow_rows(
     tmp_path: Path,
     fails: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
     content: str,
     suffix: str,
-    block: int,
+    block: int | None,
 ) -> None:
-    monkeypatch.setattr("bcelogits.cli.readers.quotes._BLOCK_BYTES", block)
+    if block:
+        monkeypatch.setattr("bcelogits.cli.readers.quotes._BLOCK_BYTES", block)
     path = tmp_path / f"a.{suffix}"
     data = content.replace(",", "\t" if suffix == "tsv" else ",").encode()
     path.write_bytes(gzip.compress(data) if suffix == "csv.gz" else data)

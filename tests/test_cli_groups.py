@@ -330,14 +330,36 @@ def test_what_pandas_writes(tmp_path: Path, groups: Any) -> None:
         assert both == {group: 3 * rows for group, rows in one.items()}, name
 
 
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None], pa.int8())), "true"),
+        (
+            pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16), None], pa.binary(16))),
+            str(uuid.UUID(int=0)),
+        ),
+        (pa.array([1, None], pa.time32("s")), "00:00:01"),
+        (pa.array([1, None], pa.timestamp("s", "UTC")), "1970-01-01 00:00:01Z"),
+        (pa.array([0.5, None], pa.float32()), "0.5"),
+        (pa.array(["a", None]), "a"),
+    ],
+    ids=lambda value: str(getattr(value, "type", value)),
+)
+def test_nulls_among_the_values_of_runs(
+    tmp_path: Path, groups: Any, values: pa.Array, name: str
+) -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), values)
+    assert groups(write(tmp_path / "a.arrow", runs)) == {name: 2, None: 1}
+
+
 def test_extension_types(tmp_path: Path, groups: Any, fails: Callable[..., str]) -> None:
     storage = pa.array([uuid.UUID(int=5).bytes, None], pa.binary(16))
     uuids = pa.ExtensionArray.from_storage(pa.uuid(), storage)
     path = write(tmp_path / "a.arrow", uuids)
     (tmp_path / "a.csv").write_text(f"logit,late,by\n2,1,{uuid.UUID(int=5)}\n")
     assert groups(path, tmp_path / "a.csv") == {str(uuid.UUID(int=5)): 2, None: 1}
-    bools = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, 5], pa.int8()))
-    assert groups(write(path, bools)) == {"true": 2, "false": 1}
+    bools = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None, 5], pa.int8()))
+    assert groups(write(path, bools)) == {"true": 2, "false": 1, None: 1}
     # What the numbers mean is told by the name of the type alone.
     metadata = {"name": "pandas.period", "metadata": '{"freq": "M"}'}
     field = pa.field(

@@ -173,6 +173,20 @@ def test_a_sum_times_grad_output(dtype: Any, exponent: int) -> None:
         assert_close(grad, exact, dtype, HARD)
 
 
+# --- weights of another dtype ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("logit", "weight"), [(1e20, 1e-50), (1e30, 1e-60), (1e35, 1e-46), (-100.0, 1e40)]
+)
+def test_weights_that_no_float_holds_beside_floats(logit: float, weight: float) -> None:
+    """The loss times the weight is a normal float, though the weight is none."""
+    x, y = np.array([logit], np.float32), np.array([0], np.float32)
+    loss = bcelogits.binary_cross_entropy_with_logits(x, y, np.array([weight]), reduction="none")
+    exact = float(np.logaddexp(0, float(x[0]))) * weight
+    np.testing.assert_allclose(loss, np.array([exact], np.float32), rtol=3 * 2.0**-24)
+
+
 # --- what one element's result is never depends on another ----------------------------------------
 
 EXTREMES = [0.0, 1e-45, 1e-38, 1e-30, 1e-12, 1e-7, 0.7, 1.0, 3.0, 1e9, 1e15, 1e20, 1e30, 3e38]
