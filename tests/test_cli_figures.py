@@ -119,3 +119,17 @@ def test_a_diagram_ends_a_little_beyond_its_largest_point() -> None:
     assert below.get_ylim()[0] == 0
     above, _ = drawn_reliability(np.full(400, 9.0), np.ones(400))
     assert above.get_xlim() == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        (None, "(missing)"),
+        ("", "(empty)"),
+        ("a" * 30, "a" * 30),
+        ("a" * 31, "a" * 29 + "…"),
+        ("a" * 99, "a" * 29 + "…"),
+    ],
+)
+def test_title_of_a_group(name: str | None, title: str) -> None:
+    assert plot._title(name) == title

@@ -187,6 +187,24 @@ def test_weights_that_no_float_holds_beside_floats(logit: float, weight: float) 
     np.testing.assert_allclose(loss, np.array([exact], np.float32), rtol=3 * 2.0**-24)
 
 
+# --- elements that are left out ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("reduction", ["sum", "mean", "weighted_mean"])
+@pytest.mark.parametrize("how", ["where", "ignore_index"])
+def test_weights_of_what_is_left_out_count_nothing(dtype: Any, reduction: str, how: str) -> None:
+    large = {np.float32: 1e38, np.float64: 1e300}[np.dtype(dtype).type]
+    x, y = np.array([0.5, -2.0, 3.0], dtype), np.array([1.0, -1.0, 0.0], dtype)
+    w = np.array([1.0, large, 2.0], dtype)
+    left_out: dict[str, Any] = {"where": y >= 0} if how == "where" else {"ignore_index": -1}
+    value, grad = value_and_grad(x, y, w, reduction=reduction, **left_out)
+    few, few_grad = value_and_grad(x[::2], y[::2], w[::2], reduction=reduction)
+    loss = bcelogits.binary_cross_entropy_with_logits(x, y, w, reduction=reduction, **left_out)
+    assert value == loss == few
+    np.testing.assert_array_equal(grad, [few_grad[0], 0, few_grad[1]])
+
+
 # --- what one element's result is never depends on another ----------------------------------------
 
 EXTREMES = [0.0, 1e-45, 1e-38, 1e-30, 1e-12, 1e-7, 0.7, 1.0, 3.0, 1e9, 1e15, 1e20, 1e30, 3e38]
