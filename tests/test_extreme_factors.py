@@ -196,7 +196,8 @@ def test_weights_that_no_float_holds_beside_floats(logit: float, weight: float) 
 def test_weights_of_what_is_left_out_count_nothing(dtype: Any, reduction: str, how: str) -> None:
     large = {np.float32: 1e38, np.float64: 1e300}[np.dtype(dtype).type]
     x, y = np.array([0.5, -2.0, 3.0], dtype), np.array([1.0, -1.0, 0.0], dtype)
-    w = np.array([1.0, large, 2.0], dtype)
+    # One that counts is large too, or nobody would look at the others.
+    w = np.array([large * 1e-9, large, 2.0], dtype)
     left_out: dict[str, Any] = {"where": y >= 0} if how == "where" else {"ignore_index": -1}
     value, grad = value_and_grad(x, y, w, reduction=reduction, **left_out)
     few, few_grad = value_and_grad(x[::2], y[::2], w[::2], reduction=reduction)
