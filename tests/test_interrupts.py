@@ -483,7 +483,9 @@ ENDLESS = """
         def boxes(*args):
             for box in function(*args):
                 yield box
-                begun.set()  # when the next is wanted
+                # When the next is wanted. Once: an interrupt within would leave its lock locked.
+                if not begun.is_set():
+                    begun.set()
         return boxes
 
     for name in ("boxes", "_boxes", "_ranges"):
