@@ -5,7 +5,7 @@
 # the probabilities it was trained to: sigmoid(b + trees).
 # Seen: predict_proba(x) leaves the baseline out and gives sigmoid(trees), with
 # no error and no warning.  Only with Pool(x, baseline=b) is b in the result.
-# The two raw scores differ by b, up to its rounding to single precision.
+# The two raw scores differ by b but for less than 1e-5.
 #
 # Why it matters: baseline is how a known logit (an earlier model, an exposure)
 # enters the fit.  The log loss of predict_proba(x) is then far from the one that

@@ -149,9 +149,14 @@ def is_real(cnp.dtype dtype not None):
     return code_of(dtype) != 0
 
 
+cdef inline bint is_code_of_logits(int code) noexcept:
+    """Whether logits may be of a type: uint16 is that of bit patterns."""
+    return code != 0 and code != BCEL_UINT16
+
+
 def is_logit(cnp.dtype dtype not None):
-    """Whether the library reads logits of this dtype: uint16 is that of bit patterns."""
-    return code_of(dtype) not in (0, BCEL_UINT16)
+    """Whether the library reads logits of this dtype."""
+    return is_code_of_logits(code_of(dtype))
 
 
 def is_floating(cnp.dtype dtype not None):
@@ -1163,7 +1168,7 @@ Compute the loss.
         """The result, or None if it takes more than this."""
         cdef Vectors vectors
         cdef Frame frame
-        if not cnp.PyArray_SAMESHAPE(input, target) or cnp.PyArray_TYPE(input) == cnp.NPY_USHORT:
+        if not cnp.PyArray_SAMESHAPE(input, target) or not is_code_of_logits(code_of_array(input)):
             return None
         vectors.call = self.template
         if (

@@ -21,6 +21,7 @@ from bcelogits._arrays import (
     as_pos_weight,
     as_real_array,
     as_row_weight,
+    kept,
     read_real,
     warn,
 )
@@ -333,12 +334,8 @@ class _Objective:
         num_threads: int | None,
     ) -> None:
         as_num_threads(num_threads)
-        weights = as_pos_weight(pos_weight)
-        if weights is not None:
-            weights = weights.copy()  # the caller's may change later
-            weights.flags.writeable = False
         self._arguments: dict[str, Any] = {
-            "pos_weight": weights,
+            "pos_weight": kept(as_pos_weight(pos_weight)),
             "label_smoothing": as_label_smoothing(label_smoothing),
             "ignore_index": as_ignore_index(ignore_index),
             "hess_floor": as_hess_floor(hess_floor),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bcelogits import RunningLoss, binary_cross_entropy_with_logits, sigmoid
-from bcelogits._core import Call
+from bcelogits._core import Call, is_logit, is_real
 from bcelogits.cli.arguments import Options
 from bcelogits.cli.engines import Advance, Part, Work, results_of_dask, results_of_threads
 from bcelogits.cli.errors import CommandError, DataError, shown
@@ -335,7 +335,7 @@ def _group_order(name: str | None) -> tuple[int, float, str]:
 
 def _logit(chunk: Chunk, name: str) -> NDArray[np.float64]:
     given = chunk.numbers[name]
-    if given.dtype.kind == "u" and given.dtype.itemsize == 2:
+    if is_real(given.dtype) and not is_logit(given.dtype):
         raise CommandError(
             f"{chunk.path}: column {name!r}: logits of type uint16 are refused: they are the bits "
             "of bfloat16 numbers that have lost their type: write them as float32"
