@@ -263,3 +263,14 @@ class TestScorer:
         model.fit(x, y, eval_set=[(x, y)], sample_weight_eval_set=[weight], verbose=False)
         found = model.evals_result()["validation_0"]
         np.testing.assert_allclose(found["log_loss_from_logits"], found["logloss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "most"), [(np.float64, 36.04), (np.float32, 15.94), (np.float16, 6.93)]
+)
+def test_what_a_wrong_prediction_costs_in_scikit_learn(dtype: Any, most: float) -> None:
+    """As docs/scikit-learn.md has it; a logit costs what it says."""
+    sklearn = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn")
+    certain = np.array([[0, 1], [1, 0]], dtype)
+    assert round(float(sklearn.log_loss([0, 1], certain)), 2) == most
+    assert log_loss_from_logits([0, 1], [800.0, -800.0]) == 800
