@@ -20,7 +20,10 @@ from cli_files import read_terminal, terminal_environment, write_endless  # noqa
 
 from bcelogits.cli import main  # noqa: E402
 
-SCORE = [sys.executable, "-W", "error", "-m", "bcelogits", "score"]
+# An interrupt between the opening of a file and its `with` leaves the file to the garbage
+# collector: Python tells of that only who asks for it.
+WARNINGS = ["-W", "error", "-W", "ignore::ResourceWarning"]
+SCORE = [sys.executable, *WARNINGS, "-m", "bcelogits", "score"]
 COLUMNS = ["--logit", "0", "--target", "1"]
 
 
@@ -52,7 +55,10 @@ def test_no_file_is_made_or_changed(tmp_path: Path, threads: str, option: str) -
     process.send_signal(signal.SIGINT)
     text = drawn.decode() + read_terminal(ours)
     output, _ = process.communicate()
-    assert (process.returncode, output) == (130, b""), text
+    # Both are 130 to a shell: Python ends itself by the signal if that came while it executed a
+    # string, as some imports do.
+    assert process.returncode in (130, -signal.SIGINT), text
+    assert output == b""
     assert "Traceback" not in text
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
